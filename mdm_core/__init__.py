@@ -1,0 +1,81 @@
+"""mdm: the runtime that puts a model in charge of actions and keeps it honest."""
+
+from mdm_core._version import __version__
+from mdm_core.contracts import (
+    Broker,
+    Component,
+    DataSource,
+    FeatureExtractor,
+    Modulator,
+    Observer,
+    ProposalModel,
+    Redactor,
+    TraceSink,
+)
+from mdm_core.errors import ConfigError, ContractError, InvalidEvent, MdmError, OptionError, PluginError, UsageError
+from mdm_core.hookspecs import hookimpl
+from mdm_core.options import component, option
+from mdm_core.schema import Action, FinalDecision, MismatchInfo, PacketV2, Proposal
+from mdm_core.state import KeyedState, keyed_state
+from mdm_core.values import (
+    Build,
+    Commanded,
+    Context,
+    Decided,
+    Event,
+    Executed,
+    Fact,
+    Failure,
+    Features,
+    Idle,
+    Order,
+    Position,
+    Receipt,
+    Record,
+    Reject,
+)
+
+__all__ = [
+    "Action",
+    "Broker",
+    "Build",
+    "Commanded",
+    "Component",
+    "ConfigError",
+    "Context",
+    "ContractError",
+    "DataSource",
+    "Decided",
+    "Event",
+    "Executed",
+    "Fact",
+    "Failure",
+    "FeatureExtractor",
+    "Features",
+    "FinalDecision",
+    "Idle",
+    "InvalidEvent",
+    "KeyedState",
+    "MdmError",
+    "MismatchInfo",
+    "Modulator",
+    "Observer",
+    "OptionError",
+    "Order",
+    "PacketV2",
+    "PluginError",
+    "Position",
+    "Proposal",
+    "ProposalModel",
+    "Receipt",
+    "Record",
+    "Redactor",
+    "Reject",
+    "TraceSink",
+    "UsageError",
+    "__version__",
+    "component",
+    "hookimpl",
+    "keyed_state",
+    "option",
+]

@@ -1,0 +1,265 @@
+"""The contracts: what core asks of each kind of component, and when.
+
+A component is an attrs class. Its fields are its options (``option()``), its children (``component()``) and its keyed
+state (``keyed_state()``); other run-time state is ``init=False`` and is not restored. Import or open anything heavy in
+``open``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+from mdm_core.schema import FinalDecision, Proposal
+from mdm_core.values import (
+    Build,
+    Context,
+    Event,
+    Fact,
+    Failure,
+    Features,
+    Idle,
+    Order,
+    Position,
+    Receipt,
+    Record,
+    Reject,
+)
+
+
+class Component(ABC):
+    """Base of all components. Every method here is optional.
+
+    Attributes:
+        component_id: ``plugin.component`` once core has built it; the class's name otherwise.
+    """
+
+    component_id: str = ""
+
+    def open(self, build: Build) -> None:  # noqa: B027 - optional
+        """Get ready: called once, children first, before the first event.
+
+        Args:
+            build: The surroundings.
+
+        Raises:
+            ConfigError: The component cannot work in these surroundings.
+        """
+
+    def close(self) -> None:  # noqa: B027 - optional
+        """Let go of what ``open`` took: called once, also after a failure."""
+
+    def observe(self, fact: Fact) -> None:  # noqa: B027 - optional
+        """Learn from what happened; outside ``extract`` the only place where state changes.
+
+        Args:
+            fact: ``Decided``, ``Executed`` or ``Commanded``.
+        """
+
+
+class DataSource(Component):
+    """Where events come from."""
+
+    @abstractmethod
+    def records(self) -> Iterator[Record | Reject | Idle]:
+        """Yield events in order. Bad input is yielded as ``Reject``: a generator that raises is dead."""
+
+    def seek(self, position: Position) -> None:
+        """Make ``records`` go on after a position, before it is called.
+
+        Args:
+            position: The position of the last event that is not wanted again.
+
+        Raises:
+            NotImplementedError: The source cannot go back, such as standard input.
+        """
+        raise NotImplementedError(f"{self.component_id or type(self).__name__} cannot seek")
+
+    def ack(self, position: Position) -> None:  # noqa: B027 - optional
+        """Learn that everything up to a position is safely recorded."""
+
+    @property
+    def length(self) -> int | None:
+        """How many records there are, if that is cheap to know."""
+        return None
+
+    def identity(self) -> dict[str, Any] | None:
+        """Say what is being read, so that another run can tell whether it is still the same."""
+        return None
+
+
+class FeatureExtractor(Component):
+    """Computes features from an event and from what came before it."""
+
+    @abstractmethod
+    def extract(self, event: Event, context: Context) -> Features:
+        """Compute the features; the one place that may change state while deciding.
+
+        Args:
+            event: The event, which must not be changed.
+            context: ``key``, ``now_ms`` and the rest.
+
+        Returns:
+            Dotted name to number, bool, str or None.
+        """
+
+
+class ProposalModel(Component):
+    """Wants an action."""
+
+    @abstractmethod
+    def propose(self, features: Features, context: Context) -> Proposal:
+        """Propose an action, without changing state.
+
+        Args:
+            features: What the extractors computed; numbers are finite.
+            context: ``key``, ``now_ms``, ``random`` and the rest.
+
+        Returns:
+            The proposal.
+        """
+
+
+class Modulator(Component):
+    """Looks at a proposal in its context and lets it pass, changes it, or denies it."""
+
+    @abstractmethod
+    def modulate(self, proposal: Proposal, decision: FinalDecision, context: Context) -> FinalDecision:
+        """Look, and never change state; never asked about HOLD.
+
+        Args:
+            proposal: What the model wants.
+            decision: What the modulators before have made of it.
+            context: ``key``, ``now_ms``, ``features`` and the rest.
+
+        Returns:
+            ``decision`` itself, a changed one, or a denial: ``allowed`` false, action HOLD or STOP, and a mismatch
+            with flags and reason codes.
+        """
+
+
+class Broker(Component):
+    """Carries actions out.
+
+    Attributes:
+        idempotent: Whether an order repeated under the same key takes effect once.
+    """
+
+    idempotent: ClassVar[bool] = False
+
+    @abstractmethod
+    def execute(self, order: Order) -> Receipt:
+        """Make one attempt; core alone retries.
+
+        Args:
+            order: What to carry out.
+
+        Returns:
+            What came of it.
+        """
+
+    def resolve(self, idempotency_key: str) -> Receipt:
+        """Find out what came of an earlier order.
+
+        Args:
+            idempotency_key: The order's key.
+
+        Raises:
+            NotImplementedError: The broker cannot tell.
+        """
+        raise NotImplementedError(f"{self.component_id or type(self).__name__} cannot resolve")
+
+    def cancel(self, idempotency_key: str) -> Receipt:
+        """Take back an order that is pending.
+
+        Args:
+            idempotency_key: The order's key.
+
+        Raises:
+            NotImplementedError: The broker cannot cancel.
+        """
+        raise NotImplementedError(f"{self.component_id or type(self).__name__} cannot cancel")
+
+    def poll(self) -> Iterator[tuple[str, Receipt]]:
+        """Yield the answers, by idempotency key, that have come for pending orders."""
+        return iter(())
+
+
+class TraceSink(Component):
+    """Keeps records. What it is given is redacted already.
+
+    Attributes:
+        accepts: ``packets`` (one per decision) or ``audit`` (the security-relevant events of a run).
+    """
+
+    accepts: ClassVar[Literal["packets", "audit"]] = "packets"
+
+    @abstractmethod
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Take one record.
+
+        Args:
+            record: The nine keys of ``PacketV2``, or an audit event with ``event`` and ``at``.
+        """
+
+    def flush(self, durable: bool = False) -> None:  # noqa: B027 - optional
+        """Hand what is buffered to the operating system.
+
+        Args:
+            durable: Also wait until it is on the disk.
+        """
+
+
+class Redactor(Component):
+    """Decides what may be written.
+
+    A redactor that masks values by their key alone may also have ``hides(key: str) -> bool``. Core asks it once per
+    distinct key and masks in its own walk; it must agree with ``redact``.
+    """
+
+    @abstractmethod
+    def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take out what must not be written.
+
+        Args:
+            data: A mapping that must not be changed.
+
+        Returns:
+            What may be written: a new mapping, or ``data`` itself when there is nothing to hide.
+        """
+
+
+class Observer(Component):
+    """Watches a run. One that raises is dropped; it can never change a decision."""
+
+    def on_run_start(self, run: Mapping[str, Any]) -> None:  # noqa: B027 - optional
+        """Learn that a run begins.
+
+        Args:
+            run: What ``run.json`` holds, redacted.
+        """
+
+    def on_decision(self, packet: Mapping[str, Any]) -> None:  # noqa: B027 - optional
+        """Learn of a decision.
+
+        Args:
+            packet: The nine keys of ``PacketV2``, redacted.
+        """
+
+    def on_error(self, failure: Failure) -> None:  # noqa: B027 - optional
+        """Learn that something failed.
+
+        Args:
+            failure: What failed and where, without any message.
+        """
+
+    def on_run_end(self, summary: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: B027 - optional
+        """Learn how the run ended.
+
+        Args:
+            summary: What ``summary.json`` holds.
+
+        Returns:
+            Figures to be shown in the summary under the observer's id, or None.
+        """

@@ -1,0 +1,206 @@
+"""Keyed state: what a component remembers per key, owned by core.
+
+Core owns it so that eviction, snapshots, exports and copies work the same for every component, and so that a
+component's author writes ``self.states[context.key]`` and nothing else.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+import attrs
+import msgspec
+
+Key: TypeAlias = str | int | None
+S = TypeVar("S")
+
+_FORMAT = b"\x01"
+_STATE = "mdm.state"
+
+
+class KeyedState(Generic[S]):
+    """A mapping from key to state that makes a missing state and forgets the least recently used one.
+
+    ``states[None]`` is the state of global scope; it is never evicted and does not count.
+
+    Args:
+        factory: The state's type, called without arguments for a key that is new.
+        max_keys: How many keys are remembered.
+
+    Attributes:
+        max_keys: How many keys are remembered.
+        evicted: How many keys were forgotten so far.
+    """
+
+    __slots__ = ("_decode", "_encode", "_factory", "_states", "evicted", "max_keys")
+
+    def __init__(self, factory: type[S], max_keys: int = 100_000) -> None:
+        _refuse_private_fields(factory)
+        self._factory: Callable[[], S] = factory
+        self._states: OrderedDict[Key, S] = OrderedDict()
+        self._encode = msgspec.msgpack.Encoder(enc_hook=_to_builtin).encode
+        self._decode: Callable[[bytes], S] = msgspec.msgpack.Decoder(factory, dec_hook=_from_builtin).decode
+        self.max_keys = max_keys
+        self.evicted = 0
+
+    def __getitem__(self, key: Key) -> S:
+        states = self._states
+        state = states.get(key)
+        if state is None:
+            return self._make(key)
+        states.move_to_end(key)
+        return state
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._states
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._states)
+
+    def peek(self, key: Key) -> S | None:
+        """Look at a key's state without making it and without counting as a use."""
+        return self._states.get(key)
+
+    def export(self, key: Key) -> bytes:
+        """Encode the state of one key.
+
+        Args:
+            key: A key that is remembered.
+
+        Returns:
+            Versioned bytes that ``load`` takes.
+
+        Raises:
+            KeyError: The key is not remembered.
+        """
+        return _FORMAT + self._encode(self._states[key])
+
+    def load(self, key: Key, data: bytes) -> None:
+        """Set the state of one key from the bytes of ``export``, bit for bit.
+
+        Args:
+            key: The key.
+            data: What ``export`` gave.
+
+        Raises:
+            ValueError: The bytes are of another version or do not fit the state's type.
+        """
+        self._states[key] = self._read(data)
+        self._states.move_to_end(key)
+        self._evict()
+
+    def snapshot(self) -> bytes:
+        """Encode all states, in their order of use, and the count of evictions."""
+        items = [(key, self._encode(state)) for key, state in self._states.items()]
+        return _FORMAT + msgspec.msgpack.encode((self.evicted, items))
+
+    def restore(self, data: bytes) -> None:
+        """Replace all states by those of a snapshot, bit for bit.
+
+        Args:
+            data: What ``snapshot`` gave.
+
+        Raises:
+            ValueError: The bytes are of another version or do not fit the state's type.
+        """
+        _check_format(data)
+        evicted, items = msgspec.msgpack.decode(data[1:], type=tuple[int, list[tuple[Key, bytes]]])
+        self._states = OrderedDict((key, self._read(_FORMAT + state)) for key, state in items)
+        self.evicted = evicted
+
+    def copy(self) -> KeyedState[S]:
+        """Make an independent copy, for a component that shadows another."""
+        other: KeyedState[S] = KeyedState(cast("type[S]", self._factory), self.max_keys)
+        other.restore(self.snapshot())
+        return other
+
+    def _make(self, key: Key) -> S:
+        state = self._states[key] = self._factory()
+        self._evict()
+        return state
+
+    def _evict(self) -> None:
+        states = self._states
+        while len(states) - (None in states) > self.max_keys:
+            oldest = next(iter(states))
+            if oldest is None:
+                states.move_to_end(None)
+                continue
+            del states[oldest]
+            self.evicted += 1
+
+    def _read(self, data: bytes) -> S:
+        _check_format(data)
+        return self._decode(data[1:])
+
+
+def keyed_state(factory: type[S], *, max_keys: int | str = 100_000) -> KeyedState[S]:
+    """Declare the keyed state of a component: an attrs field that core saves, restores and bounds.
+
+    Args:
+        factory: The state's type, called without arguments for a key that is new. An attrs class whose fields are
+            numbers, or lists, dicts, deques and ``array.array`` of them; no field starts with an underscore.
+        max_keys: How many keys are remembered, or the name of the option that says so.
+
+    Returns:
+        The attrs field; the attribute is a ``KeyedState``.
+    """
+
+    def make(instance: Any) -> KeyedState[S]:
+        return KeyedState(factory, getattr(instance, max_keys) if isinstance(max_keys, str) else max_keys)
+
+    default = attrs.Factory(make, takes_self=True)  # type: ignore[call-overload]
+    field = attrs.field(init=False, repr=False, eq=False, default=default, metadata={_STATE: True})
+    return cast("KeyedState[S]", field)
+
+
+def states_of(component: object) -> dict[str, KeyedState[Any]]:
+    """Give the keyed states that a component declares, not those of its children.
+
+    Args:
+        component: A component.
+
+    Returns:
+        Field name to keyed state.
+    """
+    if not attrs.has(type(component)):
+        return {}
+    return {f.name: getattr(component, f.name) for f in attrs.fields(type(component)) if _STATE in f.metadata}
+
+
+def _refuse_private_fields(factory: type) -> None:
+    # msgspec leaves such fields out when it encodes, so a restored state would silently lack them.
+    private = [f.name for f in attrs.fields(factory) if f.name.startswith("_")] if attrs.has(factory) else []
+    if private:
+        raise TypeError(f"keyed state {factory.__name__}: rename {', '.join(private)} without the underscore")
+
+
+def _check_format(data: bytes) -> None:
+    if data[:1] != _FORMAT:
+        raise ValueError("the state was written in a format that this version of mdm-core does not read")
+
+
+def _to_builtin(value: Any) -> Any:
+    if isinstance(value, array):
+        return value.typecode.encode() + value.tobytes()
+    if isinstance(value, deque):
+        return [value.maxlen, list(value)]
+    raise TypeError(f"keyed state cannot hold a {type(value).__name__}; use numbers, lists, dicts or arrays")
+
+
+def _from_builtin(target: type, value: Any) -> Any:
+    # A generic alias such as deque[float] arrives whole.
+    origin = getattr(target, "__origin__", target)
+    if origin is array:
+        restored = array(chr(value[0]))
+        restored.frombytes(value[1:])
+        return restored
+    if origin is deque:
+        return deque(value[1], maxlen=value[0])
+    raise TypeError(f"keyed state cannot hold a {target!r}")
