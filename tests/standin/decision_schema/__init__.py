@@ -1,0 +1,1 @@
+"""A stand-in for another implementation of the contract: dataclasses, mutable, version 0.2."""
