@@ -76,7 +76,7 @@ class DataSource(Component):
         """
         raise NotImplementedError(f"{self.component_id or type(self).__name__} cannot seek")
 
-    def ack(self, position: Position) -> None:  # noqa: B027 - optional
+    def ack(self, position: Position) -> None:
         """Learn that everything up to a position is safely recorded."""
 
     @property
@@ -203,7 +203,7 @@ class TraceSink(Component):
             record: The nine keys of ``PacketV2``, or an audit event with ``event`` and ``at``.
         """
 
-    def flush(self, durable: bool = False) -> None:  # noqa: B027 - optional
+    def flush(self, durable: bool = False) -> None:
         """Hand what is buffered to the operating system.
 
         Args:
@@ -233,28 +233,28 @@ class Redactor(Component):
 class Observer(Component):
     """Watches a run. One that raises is dropped; it can never change a decision."""
 
-    def on_run_start(self, run: Mapping[str, Any]) -> None:  # noqa: B027 - optional
+    def on_run_start(self, run: Mapping[str, Any]) -> None:
         """Learn that a run begins.
 
         Args:
             run: What ``run.json`` holds, redacted.
         """
 
-    def on_decision(self, packet: Mapping[str, Any]) -> None:  # noqa: B027 - optional
+    def on_decision(self, packet: Mapping[str, Any]) -> None:
         """Learn of a decision.
 
         Args:
             packet: The nine keys of ``PacketV2``, redacted.
         """
 
-    def on_error(self, failure: Failure) -> None:  # noqa: B027 - optional
+    def on_error(self, failure: Failure) -> None:
         """Learn that something failed.
 
         Args:
             failure: What failed and where, without any message.
         """
 
-    def on_run_end(self, summary: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: B027 - optional
+    def on_run_end(self, summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Learn how the run ended.
 
         Args:

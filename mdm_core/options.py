@@ -208,9 +208,7 @@ def option_fields(cls: type) -> tuple[OptionField, ...]:
             default = field.metadata["mdm.default"] or attrs.NOTHING
             fields.append(OptionField(field.name, hints[field.name], default, child, child=True))
         elif _OPTION in field.metadata:
-            fields.append(
-                OptionField(field.name, hints[field.name], _default_of(field), field.metadata[_OPTION])
-            )
+            fields.append(OptionField(field.name, hints[field.name], _default_of(field), field.metadata[_OPTION]))
     return tuple(fields)
 
 

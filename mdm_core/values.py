@@ -99,7 +99,7 @@ class Context(dict[str, Any]):
         generator = generators.get(self.component)
         if generator is None:
             seed = f"{self._seed}\0{self.event_id}\0{self.component}"
-            generator = generators[self.component] = Random(seed)  # noqa: S311 - reproducible on purpose
+            generator = generators[self.component] = Random(seed)
         return generator
 
 
