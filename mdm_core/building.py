@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -29,6 +30,7 @@ class Built:
         place: Where its table stands.
         resolved: The table with all defaults filled in and no secret in it; what ``run.json`` records.
         plugins: The plugins that it and its children come from.
+        files: The input files that it and its children read: the values of all options of type ``Path``.
     """
 
     component: Component
@@ -36,6 +38,7 @@ class Built:
     place: Place
     resolved: Mapping[str, Any]
     plugins: tuple[Plugin, ...]
+    files: tuple[Path, ...] = ()
 
 
 class Builder:
@@ -104,17 +107,19 @@ class Builder:
         values = self._values(cls, table, known={"use"})
         if values is None:
             return None
-        arguments, shown, plugins = values
+        arguments, shown, children = values
         made = self._construct(cls, arguments, table.place)
         if made is None:
             return None
         object.__setattr__(made, "component_id", component_id)
         resolved = {"use": component_id, **shown}
-        return Built(made, component_id, table.place, resolved, (registered.plugin, *plugins))
+        plugins = [registered.plugin, *(p for child in children for p in child.plugins)]
+        files = [a for a in arguments.values() if isinstance(a, Path)] + [f for c in children for f in c.files]
+        return Built(made, component_id, table.place, resolved, tuple(plugins), tuple(files))
 
     def _values(
         self, cls: type, table: Table, known: set[str]
-    ) -> tuple[dict[str, Any], dict[str, Any], tuple[Plugin, ...]] | None:
+    ) -> tuple[dict[str, Any], dict[str, Any], list[Built]] | None:
         """Check every option of a table; None if anything is wrong."""
         before = len(self.problems)
         fields = option_fields(cls)
@@ -125,7 +130,7 @@ class Builder:
             self._unknown(left, names, table.place)
         arguments: dict[str, Any] = {}
         shown: dict[str, Any] = {}
-        plugins: tuple[Plugin, ...] = ()
+        children: list[Built] = []
         for field in fields:
             if field is rest:
                 arguments[field.name] = shown_rest = left
@@ -134,14 +139,14 @@ class Builder:
                 child = self._child(field, table)
                 if child is not None:
                     arguments[field.name], shown[field.name] = child.component, child.resolved
-                    plugins += child.plugins
+                    children.append(child)
             elif field.name in table.values:
                 self._option(field, table, arguments, shown)
             elif field.required:
                 self._problem(table.place, f"option {field.name!r} is required: {field.info.help}")
             elif not field.info.secret:
                 shown[field.name] = jsonable(field.default)
-        return (arguments, shown, plugins) if len(self.problems) == before else None
+        return (arguments, shown, children) if len(self.problems) == before else None
 
     def _option(self, field: OptionField, table: Table, arguments: dict[str, Any], shown: dict[str, Any]) -> None:
         value = table.values[field.name]

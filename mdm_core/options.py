@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -212,7 +213,7 @@ def option_fields(cls: type) -> tuple[OptionField, ...]:
     return tuple(fields)
 
 
-def children_of(instance: object) -> dict[str, Any]:
+def children_of(instance: Any) -> dict[str, Any]:
     """Give the child components that an instance holds.
 
     Args:
@@ -253,7 +254,7 @@ def jsonable(value: Any) -> Any:
         return {str(k): jsonable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [jsonable(v) for v in value]
-    return value.value if hasattr(value, "value") and isinstance(value, str) else value
+    return value.value if isinstance(value, Enum) else value
 
 
 def _default_of(field: attrs.Attribute[Any]) -> Any:
@@ -269,13 +270,13 @@ def _from_text(target: type, value: Any) -> Any:
 
 def _plain_words(message: str) -> str:
     text, _, where = message.partition(" - at ")
-    text = text.replace("`", "").replace("null", "none")
+    text = text.replace("`", "").replace("null", "nothing").replace("object", "a table").replace("str", "text")
     text = text[:1].lower() + text[1:]
     place = where.strip("`").removeprefix("$").removeprefix(".")
     return f"{text} (at {place})" if place else text
 
 
 def _plain_type(text: str) -> str:
-    for old, new in (("pathlib.", ""), ("typing.", ""), ("mdm_core.contracts.", ""), (" | ", " or ")):
+    for old, new in (("pathlib.", ""), ("typing.", ""), ("mdm_core.contracts.", ""), (" | ", " or "), ("Path", "path")):
         text = text.replace(old, new)
     return text.replace("None", "nothing")

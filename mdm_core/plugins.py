@@ -179,7 +179,7 @@ def _scan() -> dict[str, list[Plugin]]:
             tuple(dist.requires or ()) if dist is not None else (),
             entry,
         )
-        # A distribution that is on the path twice (installed and editable) counts once: the first one wins, as for import.
+        # A distribution that is on the path twice counts once: the first one wins, as for import.
         found.setdefault(entry.name, {}).setdefault(name.lower().replace("_", "-"), plugin)
     return {name: sorted(claims.values(), key=str) for name, claims in found.items()}
 

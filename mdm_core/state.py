@@ -155,12 +155,12 @@ def keyed_state(factory: type[S], *, max_keys: int | str = 100_000) -> KeyedStat
     def make(instance: Any) -> KeyedState[S]:
         return KeyedState(factory, getattr(instance, max_keys) if isinstance(max_keys, str) else max_keys)
 
-    default = attrs.Factory(make, takes_self=True)  # type: ignore[call-overload]
-    field = attrs.field(init=False, repr=False, eq=False, default=default, metadata={_STATE: True})
-    return cast("KeyedState[S]", field)
+    default = attrs.Factory(make, takes_self=True)
+    field: KeyedState[S] = attrs.field(init=False, repr=False, eq=False, default=default, metadata={_STATE: True})
+    return field
 
 
-def states_of(component: object) -> dict[str, KeyedState[Any]]:
+def states_of(component: Any) -> dict[str, KeyedState[Any]]:
     """Give the keyed states that a component declares, not those of its children.
 
     Args:

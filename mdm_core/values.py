@@ -76,6 +76,7 @@ class Context(dict[str, Any]):
     step: int
     features: Features
     component: str
+    _generators: dict[str, Random]
 
     def __init__(self, items: Mapping[str, Any], key: Key, event_id: str, step: int, seed: int) -> None:
         self.update(items)
@@ -93,7 +94,7 @@ class Context(dict[str, Any]):
         So a decision does not depend on the order of events, on sharding, or on what other components draw.
         """
         try:
-            generators: dict[str, Random] = self._generators
+            generators = self._generators
         except AttributeError:
             generators = self._generators = {}
         generator = generators.get(self.component)

@@ -1,0 +1,429 @@
+"""The pipeline: the one place where a decision is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from math import isfinite
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, cast
+
+from mdm_core.admission import ABSENT, check_key, getter, to_ms, without
+from mdm_core.building import Builder, Built
+from mdm_core.config import PipelineOptions, load_config
+from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
+from mdm_core.decision import Decision
+from mdm_core.errors import ConfigError, ContractError, DuplicateFeature, InvalidEvent
+from mdm_core.failures import describe
+from mdm_core.log import get_logger
+from mdm_core.options import children_of
+from mdm_core.plugins import Registry
+from mdm_core.schema import Action, FinalDecision, MismatchInfo, Proposal
+from mdm_core.state import Key, KeyedState, states_of
+from mdm_core.values import Build, Context, Decided, Event, Executed, Fact, Failure, Feature, Features, Position
+
+_log = get_logger("pipeline")
+_HOLD = Action.HOLD
+_DENIED = (Action.HOLD, Action.STOP)
+_PLAIN = frozenset({float, int})
+_ALLOWED = frozenset({float, int, bool, str, type(None)})
+
+
+class Pipeline:
+    """Features, model and modulators, and the rule by which they decide.
+
+    A pipeline is used by one thread; several in one process do not touch each other. It does no I/O.
+
+    Args:
+        features: One feature extractor or several; their features are merged.
+        model: The proposal model.
+        modulators: Looked at in order; the first denial ends the chain.
+        key: Dotted path of the key in the event; without it all events share one state.
+        timestamp: Dotted path of the event's time.
+        timestamp_unit: ``s``, ``ms``, ``us``, ``ns`` or ``iso``.
+        id: Dotted path of the event's id; without it, its position or else its step.
+        outcome: Dotted path of the label, taken out before anything is decided.
+        clock: ``event`` (the highest timestamp seen) or ``wall``.
+        seed: Seed of ``context.random``.
+        run_id: Id that contexts and packets carry.
+        base_dir: Relative paths in options are relative to it.
+        run_dir: Directory of the run, for components that write.
+
+    Raises:
+        ConfigError: A component cannot work in these surroundings.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: FeatureExtractor | Sequence[FeatureExtractor],
+        model: ProposalModel,
+        modulators: Sequence[Modulator] = (),
+        key: str | None = None,
+        timestamp: str | None = None,
+        timestamp_unit: str = "ms",
+        id: str | None = None,  # noqa: A002 - the word of the configuration
+        outcome: str | None = None,
+        clock: Literal["event", "wall"] = "event",
+        seed: int = 0,
+        run_id: str = "local",
+        base_dir: str | Path = ".",
+        run_dir: Path | None = None,
+    ) -> None:
+        options = PipelineOptions(key, timestamp, timestamp_unit, id, outcome, clock, seed)
+        self.options = options
+        self.features = (features,) if isinstance(features, FeatureExtractor) else tuple(features)
+        self.model = model
+        self.modulators = tuple(modulators)
+        has_time = timestamp is not None or clock == "wall"
+        self.build = Build(key, timestamp, id, clock if has_time else None, seed, Path(base_dir), run_id, run_dir)
+        self.step = 0
+        self.feedback_seq = 0
+        self._now_ms = 0
+        self._wall = clock == "wall"
+        self._outcome = outcome
+        self._get_key = getter(key) if key is not None else None
+        self._get_time = getter(timestamp) if timestamp is not None else None
+        self._get_id = getter(id) if id is not None else None
+        self._to_ms = to_ms(timestamp_unit)
+        self._open()
+        self._extract = [(e.extract, _name(e)) for e in self.features]
+        self._propose, self._model_name = model.propose, _name(model)
+        self._modulate = [(m.modulate, _name(m)) for m in self.modulators]
+        self._learners = [(_name(c), c.observe) for c in self.components() if type(c).observe is not Component.observe]
+
+    @classmethod
+    def from_config(cls, path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
+        """Build the deciding part of a pipeline file: features, model and modulators.
+
+        Args:
+            path: The TOML file.
+            overrides: ``section.key=value`` each, the value in TOML.
+
+        Returns:
+            The pipeline, opened.
+
+        Raises:
+            ConfigError: All that is wrong with the file, each problem with its place.
+        """
+        config = load_config(path, overrides)
+        builder = Builder(config, Registry())
+        parts = PipelineParts.build(builder)
+        builder.finish()
+        return parts.pipeline(base_dir=config.path.parent)
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all components, also if one of them fails to."""
+        close_all(reversed(self._opened))
+
+    def components(self) -> Iterator[Component]:
+        """All components that take part in deciding, children before those that hold them."""
+        for component in chain(self.features, [self.model], self.modulators):
+            yield from with_children(component)
+
+    def states(self) -> Iterator[tuple[str, KeyedState[Any]]]:
+        """The keyed states of all components, each with a name that is unique in the pipeline."""
+        for number, component in enumerate(self.components()):
+            for name, state in states_of(component).items():
+                yield f"{number}.{_name(component)}.{name}", state
+
+    def decide(
+        self, event: Event, context: Mapping[str, Any] | None = None, *, position: Position | None = None
+    ) -> Decision:
+        """Decide about one event. Whatever goes wrong in a component, the answer is HOLD, not allowed.
+
+        Args:
+            event: The event; it is not changed.
+            context: Values that go into the context, and into the packet's ``external``; they win over mdm's own.
+            position: Where the event stands in its source; its id, if the pipeline reads none from the event.
+
+        Returns:
+            The decision.
+
+        Raises:
+            InvalidEvent: The event has no usable key, timestamp or id; nothing was changed.
+        """
+        started = time.perf_counter_ns()
+        if type(event) is not dict:
+            event = _as_dict(event)
+        outcome = None
+        if self._outcome is not None:
+            event, outcome = without(event, self._outcome)
+        ctx = self._admit(event, context, position)
+        features: Features = {}
+        proposal = failure = None
+        stage, name = "features", ""
+        try:
+            for extract, name in self._extract:
+                ctx.component = name
+                features = _merged(features, extract(event, ctx)) if features else extract(event, ctx)
+            ctx.features = features = _checked(features)
+            stage = "model"
+            ctx.component = name = self._model_name
+            proposal = _checked_proposal(self._propose(features, ctx))
+            final = FinalDecision(proposal.action, True, proposal.reasons, None, None, None, proposal.params)
+            if proposal.action is not _HOLD:
+                stage = "modulator"
+                for modulate, name in self._modulate:
+                    ctx.component = name
+                    answer = modulate(proposal, final, ctx)
+                    if answer is not final:
+                        final = _checked_final(answer)
+                        if not final.allowed:
+                            break
+        except Exception as error:
+            failure = self._failed(stage, name, error, ctx)
+            final = _failed_closed(failure)
+            proposal = proposal or Proposal(_HOLD, 0.0, [failure.reason_code], {})
+        if self._learners:
+            learned = self._learn(Decided(final, ctx), ctx)
+            if learned is not None:
+                failure, final = learned, _failed_closed(learned)
+        if self._outcome is not None:
+            ctx["eval.outcome"] = outcome
+        elapsed = time.perf_counter_ns() - started
+        ctx["mdm.latency_us"] = elapsed / 1000
+        return Decision(event, ctx, features, proposal, final, elapsed, failure)
+
+    def observe(self, fact: Fact) -> None:
+        """Let the components learn from a receipt or a command.
+
+        Args:
+            fact: ``Executed`` or ``Commanded``, numbered in the order in which it is to be applied.
+        """
+        if isinstance(fact, Executed):
+            self.feedback_seq = fact.seq
+        for _, learn in self._learners:
+            learn(fact)
+
+    def _learn(self, fact: Decided, ctx: Context) -> Failure | None:
+        failure = None
+        for name, learn in self._learners:
+            try:
+                learn(fact)
+            except Exception as error:
+                # A guard that could not count this decision must not see it carried out.
+                failure = failure or self._failed("observe", name, error, ctx)
+        return failure
+
+    def _failed(self, stage: str, name: str, error: Exception, ctx: Context) -> Failure:
+        failure = describe(stage, name, error, ctx.step)
+        _log.warning("step %d: %s %s failed: %s (%s)", ctx.step, stage, name, failure.error, failure.place)
+        ctx["mdm.fail_closed"] = True
+        return failure
+
+    def _open(self) -> None:
+        self._opened: list[Component] = []
+        try:
+            open_all(self.components(), self.build, self._opened)
+        except BaseException:
+            self.close()
+            raise
+
+    def _admit(self, event: Event, context: Mapping[str, Any] | None, position: Position | None) -> Context:
+        key: Key = None
+        if self._get_key is not None:
+            key = _required(self._get_key, event, "key")
+            if type(key) is not str:
+                key = check_key(key)
+        items: dict[str, Any] = {}
+        now = self._now_ms
+        if self._get_time is not None:
+            at = self._to_ms(_required(self._get_time, event, "timestamp"))
+            now = max(now, at)
+            items = {"now_ms": now, "last_event_ts_ms": at}
+        step = self.step
+        event_id = self._event_id(event, position, step)
+        if self._wall and not (context and "now_ms" in context):
+            items["now_ms"] = time.time_ns() // 1_000_000
+        items["run_id"] = self.build.run_id
+        if self.feedback_seq:
+            items["mdm.feedback_seq"] = self.feedback_seq
+        if context:
+            items.update(context)
+        # From here on nothing can refuse the event any more.
+        self._now_ms = now
+        self.step = step + 1
+        return Context(items, key, event_id, step, self.options.seed)
+
+    def _event_id(self, event: Event, position: Position | None, step: int) -> str:
+        if self._get_id is None:
+            return str(step if position is None else position)
+        value = _required(self._get_id, event, "id")
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise InvalidEvent("invalid_id", f"the id must be text or a whole number, not {type(value).__name__}")
+        return str(value)
+
+
+class PipelineParts:
+    """The deciding part of a configuration, built and not yet opened."""
+
+    def __init__(self, options: PipelineOptions, features: list[Built], model: Built, modulators: list[Built]) -> None:
+        self.options = options
+        self.features = features
+        self.model = model
+        self.modulators = modulators
+
+    @classmethod
+    def build(cls, builder: Builder) -> PipelineParts:
+        """Build the parts; problems are left in the builder.
+
+        Args:
+            builder: The builder of the configuration.
+        """
+        options = builder.options(PipelineOptions, "pipeline")
+        features = builder.all_of("features")
+        if not builder.config.tables("features"):
+            builder.one_of("features")
+        return cls(options, features, cast(Built, builder.one_of("model")), builder.all_of("modulators"))
+
+    def pipeline(self, base_dir: Path, run_id: str = "local", run_dir: Path | None = None) -> Pipeline:
+        """Open the pipeline.
+
+        Args:
+            base_dir: The directory of the pipeline file.
+            run_id: Id of the run.
+            run_dir: Directory of the run.
+
+        Raises:
+            ConfigError: A component cannot work in these surroundings.
+        """
+        o = self.options
+        return Pipeline(
+            features=[cast(FeatureExtractor, b.component) for b in self.features],
+            model=cast(ProposalModel, self.model.component),
+            modulators=[cast(Modulator, b.component) for b in self.modulators],
+            key=o.key,
+            timestamp=o.timestamp,
+            timestamp_unit=o.timestamp_unit,
+            id=o.id,
+            outcome=o.outcome,
+            clock=cast(Literal["event", "wall"], o.clock),
+            seed=o.seed,
+            run_id=run_id,
+            base_dir=base_dir,
+            run_dir=run_dir,
+        )
+
+
+def with_children(component: Component) -> Iterator[Component]:
+    """Give a component after all the components that it holds."""
+    for child in children_of(component).values():
+        yield from with_children(child)
+    yield component
+
+
+def open_all(components: Iterable[Component], build: Build, opened: list[Component]) -> None:
+    """Open components in order and note those that were opened, so that they can be closed.
+
+    Args:
+        components: The components, children first.
+        build: The surroundings.
+        opened: Gets every component whose ``open`` was called.
+
+    Raises:
+        ConfigError: A component cannot work in these surroundings; the message names it.
+    """
+    for component in components:
+        opened.append(component)
+        try:
+            component.open(build)
+        except ConfigError as error:
+            raise ConfigError([f"{_name(component)}: {problem}" for problem in error.problems]) from error
+
+
+def close_all(components: Iterable[Component]) -> None:
+    """Close components; one that fails is logged and does not keep the others open."""
+    for component in components:
+        try:
+            component.close()
+        except Exception as error:
+            _log.error("%s could not be closed: %s", _name(component), type(error).__name__)
+
+
+def _name(component: Component) -> str:
+    return component.component_id or type(component).__name__
+
+
+def _as_dict(event: Event) -> dict[str, Any]:
+    if not isinstance(event, Mapping):
+        raise InvalidEvent("not_an_object", f"an event is a mapping, not {type(event).__name__}")
+    return dict(event)
+
+
+def _required(get: Callable[[Event], Any], event: Event, what: str) -> Any:
+    try:
+        return get(event)
+    except ABSENT:
+        raise InvalidEvent(f"missing_{what}", f"the event has no {what}") from None
+
+
+def _merged(features: Features, more: Features) -> Features:
+    if not isinstance(more, dict):
+        raise ContractError("features must be a dict")
+    if features.keys().isdisjoint(more):
+        return {**features, **more}
+    raise DuplicateFeature
+
+
+def _checked(features: Features) -> Features:
+    """Features as the model may see them: allowed types only, numbers finite or None."""
+    if type(features) is not dict:
+        raise ContractError("features must be a dict")
+    values = features.values()
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN and isfinite(sum(cast("Iterable[float]", values))):
+        return features
+    return features if kinds <= _ALLOWED and all(map(_is_fine, values)) else _mended(features)
+
+
+def _is_fine(value: Feature) -> bool:
+    return type(value) is not float or isfinite(value)
+
+
+def _mended(features: Features) -> Features:
+    mended: Features = {}
+    for name, value in features.items():
+        if isinstance(value, float):
+            mended[name] = float(value) if isfinite(value) else None
+        elif type(value) in _ALLOWED:
+            mended[name] = value
+        else:
+            raise ContractError("a feature must be a number, bool, text or None")
+    return mended
+
+
+def _checked_proposal(proposal: Proposal) -> Proposal:
+    if not isinstance(proposal, Proposal) or not isinstance(proposal.action, Action):
+        raise ContractError("a model must return a Proposal with an Action")
+    confidence = proposal.confidence
+    if not isinstance(confidence, float | int) or not 0.0 <= confidence <= 1.0:
+        raise ContractError("a confidence must be a number in [0, 1]")
+    return proposal
+
+
+def _checked_final(final: FinalDecision) -> FinalDecision:
+    if not isinstance(final, FinalDecision) or not isinstance(final.action, Action):
+        raise ContractError("a modulator must return a FinalDecision with an Action")
+    mismatch = final.mismatch
+    if final.allowed:
+        if mismatch is not None and mismatch.flags:
+            raise ContractError("a decision that is allowed carries no flags")
+    elif final.action not in _DENIED or mismatch is None or not (mismatch.flags and mismatch.reason_codes):
+        raise ContractError("a denial is HOLD or STOP with flags and reason codes")
+    return final
+
+
+def _failed_closed(failure: Failure) -> FinalDecision:
+    mismatch = MismatchInfo([f"{failure.stage}_error"], [failure.reason_code])
+    return FinalDecision(_HOLD, False, [failure.reason_code], mismatch, None, None, {})

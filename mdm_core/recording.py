@@ -1,0 +1,251 @@
+"""Everything that a run writes: packets, audit events and dead letters, each redacted first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+
+from mdm_core.contracts import Observer, TraceSink
+from mdm_core.decision import Decision, packet_dict
+from mdm_core.errors import MdmError
+from mdm_core.failures import describe
+from mdm_core.log import get_logger
+from mdm_core.redacting import Redaction
+from mdm_core.rundir import DEAD_LETTER_FILE, now_text, open_private
+from mdm_core.summary import Tally
+from mdm_core.values import Event, Failure, Position
+
+_log = get_logger("run")
+_EXCERPT = 200
+
+
+class TraceFailed(MdmError):
+    """A sink could not write; the run must not act any more."""
+
+    exit_code = 1
+
+
+class Recorder:
+    """Sends what a run has to tell to its sinks and observers.
+
+    Args:
+        run_id: Id of the run.
+        run_dir: Its directory.
+        redaction: What everything goes through.
+        sinks: Trace sinks, of packets and of audit events.
+        observers: Observers; one that raises is dropped.
+        tally: Where failures and dead letters are counted.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        run_dir: Path,
+        redaction: Redaction,
+        sinks: Sequence[TraceSink],
+        observers: Sequence[Observer],
+        tally: Tally,
+    ) -> None:
+        self._run_id = run_id
+        self._redact_packet = redaction.packet
+        self._redact = redaction.mapping
+        self._sinks = sinks
+        self._packet_sinks = [s for s in sinks if s.accepts == "packets"]
+        self._audit_sinks = [s for s in sinks if s.accepts == "audit"]
+        self._observers = list(observers)
+        self._watches_decisions = self._overriding("on_decision")
+        self._needs_packets = bool(self._packet_sinks or self._watches_decisions)
+        self._tally = tally
+        self._raw_excerpts = False
+        self._dead_letters = _DeadLetters(run_dir / DEAD_LETTER_FILE)
+
+    def start(self, run: Mapping[str, Any], raw_excerpts: bool) -> None:
+        """Tell of the beginning.
+
+        Args:
+            run: What ``run.json`` holds.
+            raw_excerpts: Whether text that is no event may be written as it is.
+        """
+        self._raw_excerpts = raw_excerpts
+        self.audit("run_started", {k: run[k] for k in ("run_id", "distributions", "config_sha256", "python")})
+        for observer in self._overriding("on_run_start"):
+            self._tell(observer, "on_run_start", self._redact(run))
+
+    def decision(self, decision: Decision) -> None:
+        """Write a decision.
+
+        Args:
+            decision: The decision, with what came of its execution in its context.
+
+        Raises:
+            TraceFailed: A sink could not write.
+        """
+        if self._needs_packets:
+            packet = self._redact_packet(packet_dict(decision, self._run_id))
+            for sink in self._packet_sinks:
+                self._write(sink, packet)
+            for observer in self._watches_decisions:
+                self._tell(observer, "on_decision", packet)
+        if decision.failure is not None:
+            self.failure(decision.failure)
+        elif not decision.final.allowed:
+            self._denied(decision)
+
+    def dead_letter(self, reason: str, position: Position, content: Event | str) -> None:
+        """Keep something that could not be decided.
+
+        Args:
+            reason: A stable code.
+            position: Where it stands in the source.
+            content: The event, or the text that is none.
+        """
+        self._tally.dead_letters[reason] += 1
+        excerpt = self._excerpt(content)
+        self._dead_letters.write({"position": position, "reason": reason, "excerpt": excerpt})
+
+    def failure(self, failure: Failure) -> None:
+        """Tell of a failure.
+
+        Args:
+            failure: What failed.
+        """
+        self._tally.errors[failure.reason_code] += 1
+        event = "failed_closed" if failure.stage in ("features", "model", "modulator", "observe") else "error"
+        self.audit(event, attrs.asdict(failure))
+        for observer in self._overriding("on_error"):
+            self._tell(observer, "on_error", failure)
+
+    def audit(self, event: str, details: Mapping[str, Any]) -> None:
+        """Write an audit event.
+
+        Args:
+            event: Its name.
+            details: What belongs to it.
+
+        Raises:
+            TraceFailed: A sink could not write.
+        """
+        if self._audit_sinks:
+            record = self._redact({"event": event, "at": now_text(), "run_id": self._run_id, **details})
+            for sink in self._audit_sinks:
+                self._write(sink, record)
+
+    def flush(self, durable: bool = False) -> None:
+        """Hand everything that is buffered to the operating system.
+
+        Args:
+            durable: Also wait until it is on the disk.
+
+        Raises:
+            TraceFailed: A sink could not write.
+        """
+        self._dead_letters.flush()
+        for sink in self._sinks:
+            try:
+                sink.flush(durable)
+            except Exception as error:
+                raise self._sink_failed(sink, error) from error
+
+    def end(self, summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        """Tell of the end.
+
+        Args:
+            summary: How the run ended.
+
+        Returns:
+            Observer to the figures that it returned.
+        """
+        findings = {}
+        for observer in self._overriding("on_run_end"):
+            found = self._tell(observer, "on_run_end", summary)
+            if isinstance(found, Mapping):
+                findings[observer.component_id] = found
+        return findings
+
+    def close(self) -> None:
+        """Close the dead letters; sinks are closed with the other components."""
+        self._dead_letters.close()
+
+    def _denied(self, decision: Decision) -> None:
+        mismatch = decision.final.mismatch
+        assert mismatch is not None
+        details = {
+            "step": decision.step,
+            "event_id": decision.event_id,
+            "proposed": decision.proposal.action.value,
+            "flags": mismatch.flags,
+            "reason_codes": mismatch.reason_codes,
+        }
+        self.audit("denied", details)
+
+    def _excerpt(self, content: Event | str) -> str:
+        if isinstance(content, Mapping):
+            text = _encode(self._redact(content)).decode(errors="replace")
+        elif self._raw_excerpts:
+            text = content
+        else:
+            # In text that is no event, no key can be told from a value, so nothing of it is known to be harmless.
+            text = f"[REDACTED {len(content)} characters]"
+        return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
+
+    def _overriding(self, method: str) -> list[Observer]:
+        return [o for o in self._observers if getattr(type(o), method) is not getattr(Observer, method)]
+
+    def _tell(self, observer: Observer, method: str, argument: Any) -> Any:
+        try:
+            return getattr(observer, method)(argument)
+        except Exception as error:
+            self._drop(observer, error)
+        return None
+
+    def _drop(self, observer: Observer, error: Exception) -> None:
+        self._observers.remove(observer)
+        self._watches_decisions = self._overriding("on_decision")
+        _log.error("observer %s raised %s and is dropped", observer.component_id, type(error).__name__)
+        self.failure(describe("observer", observer.component_id, error))
+
+    def _write(self, sink: TraceSink, record: Mapping[str, Any]) -> None:
+        try:
+            sink.write(record)
+        except Exception as error:
+            raise self._sink_failed(sink, error) from error
+
+    def _sink_failed(self, sink: TraceSink, error: Exception) -> TraceFailed:
+        self._tally.errors[f"trace_error:{type(error).__name__}"] += 1
+        reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+        return TraceFailed(f"trace sink {sink.component_id} failed: {type(error).__name__}{reason}")
+
+
+class _DeadLetters:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: Any = None
+
+    def write(self, letter: Mapping[str, Any]) -> None:
+        if self._file is None:
+            self._file = os.fdopen(open_private(self._path, os.O_WRONLY | os.O_APPEND), "ab")
+        self._file.write(_encode(letter) + b"\n")
+
+    def flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _encode(data: Any) -> bytes:
+    try:
+        return msgspec.json.encode(data, enc_hook=_type_name)
+    except (UnicodeEncodeError, OverflowError, ValueError, RecursionError):
+        return msgspec.json.encode(ascii(data))
+
+
+def _type_name(value: Any) -> str:
+    return f"[{type(value).__name__}]"

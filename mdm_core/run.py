@@ -1,0 +1,404 @@
+"""A run: events from a source, decided by the pipeline, carried out, recorded and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import msgspec
+
+from mdm_core import log
+from mdm_core._version import __version__
+from mdm_core.building import Builder, Built
+from mdm_core.config import Config, load_config
+from mdm_core.contracts import Broker, Component, DataSource, Observer, Redactor, TraceSink
+from mdm_core.errors import InvalidEvent, MdmError
+from mdm_core.execution import Executor
+from mdm_core.failures import describe
+from mdm_core.pipeline import PipelineParts, close_all, open_all, with_children
+from mdm_core.plugins import Registry
+from mdm_core.recording import Recorder, TraceFailed
+from mdm_core.redacting import Redaction
+from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, RunLock, create_run_dir, new_run_id, now_text, write_json
+from mdm_core.schema import SCHEMA_VERSION, Action
+from mdm_core.signals import Interrupted, StopSignals
+from mdm_core.summary import Status, Summary, Tally
+from mdm_core.values import Idle, Record, Reject
+
+_GROUP = 64
+_PULSE = 512
+
+Progress = Callable[[int, int | None], None]
+
+
+class SourceFailed(MdmError):
+    """The source raised; there are no more events."""
+
+    exit_code = 1
+
+
+@attrs.frozen
+class Plan:
+    """Everything that a pipeline file asks for, built and not yet opened.
+
+    Attributes:
+        config: The configuration.
+        parts: Features, model and modulators.
+        source: The data source.
+        broker: The broker, or None: nothing is carried out.
+        redactor: The redactor, or None for ``use = "none"``.
+        sinks: The trace sinks.
+        observers: The observers.
+    """
+
+    config: Config
+    parts: PipelineParts
+    source: Built
+    broker: Built | None
+    redactor: Built | None
+    sinks: list[Built]
+    observers: list[Built]
+
+    @classmethod
+    def from_config(cls, path: str | Path, overrides: Sequence[str] = ()) -> Plan:
+        """Read a pipeline file and build what it asks for.
+
+        Args:
+            path: The TOML file.
+            overrides: ``section.key=value`` each, the value in TOML.
+
+        Raises:
+            ConfigError: All that is wrong with the file, each problem with its place.
+        """
+        config = load_config(path, overrides)
+        builder = Builder(config, Registry())
+        parts = PipelineParts.build(builder)
+        source = builder.one_of("source")
+        broker = builder.one_of("broker") if config.table("broker") else None
+        plan = cls(
+            config,
+            parts,
+            cast(Built, source),
+            broker,
+            _redactor(builder),
+            builder.all_of("trace"),
+            builder.all_of("observers"),
+        )
+        builder.finish()
+        return plan
+
+    def built(self) -> Iterator[tuple[str, Built]]:
+        """All components with their sections, in the order in which an event meets them."""
+        yield "source", self.source
+        yield from (("features", b) for b in self.parts.features)
+        yield "model", self.parts.model
+        yield from (("modulators", b) for b in self.parts.modulators)
+        if self.broker is not None:
+            yield "broker", self.broker
+        if self.redactor is not None:
+            yield "redaction", self.redactor
+        yield from (("trace", b) for b in self.sinks)
+        yield from (("observers", b) for b in self.observers)
+
+    def resolved(self) -> dict[str, Any]:
+        """The configuration with all defaults filled in and no secret in it."""
+        document: dict[str, Any] = {"pipeline": attrs.asdict(self.parts.options)}
+        for section, built in self.built():
+            if isinstance(self.config.document.get(section), list):
+                document.setdefault(section, []).append(built.resolved)
+            else:
+                document[section] = built.resolved
+        if self.redactor is None:
+            document["redaction"] = {"use": "none"}
+        return document
+
+    def distributions(self) -> dict[str, str]:
+        """The distributions that take part, with their versions."""
+        found = {"mdm-core": __version__, "decision-schema": SCHEMA_VERSION}
+        for _, built in self.built():
+            found |= {plugin.distribution: plugin.version for plugin in built.plugins}
+        return dict(sorted(found.items()))
+
+    def run_json(self, run_id: str) -> dict[str, Any]:
+        """What ``run.json`` holds: enough to repeat the run.
+
+        Args:
+            run_id: Id of the run.
+        """
+        resolved = self.resolved()
+        return {
+            "run_id": run_id,
+            "started_at": now_text(),
+            "pipeline": str(self.config.path),
+            "config": resolved,
+            "config_sha256": hashlib.sha256(msgspec.json.encode(resolved, order="sorted")).hexdigest(),
+            "distributions": self.distributions(),
+            "files": self._file_hashes(),
+            "schema_version": SCHEMA_VERSION,
+            "python": platform.python_version(),
+            "seed": self.parts.options.seed,
+        }
+
+    def _file_hashes(self) -> dict[str, str]:
+        base = self.config.path.parent
+        paths = [path for _, built in self.built() for path in built.files]
+        return {str(path): _sha256(base / path) for path in paths if (base / path).is_file()}
+
+
+class Run:
+    """One pass of a pipeline over a source.
+
+    Args:
+        plan: What is to run.
+        run_id: Id of the run; one that sorts by time is made by default.
+        runs_dir: Where runs are kept.
+        limit: Number of events after which the run ends.
+    """
+
+    def __init__(
+        self, plan: Plan, *, run_id: str | None = None, runs_dir: str | Path = "runs", limit: int | None = None
+    ) -> None:
+        self.plan = plan
+        self.run_id = run_id or new_run_id()
+        self.runs_dir = Path(runs_dir)
+        self.limit = limit
+        self._tally = Tally()
+        self._signals = StopSignals()
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | Path,
+        overrides: Sequence[str] = (),
+        *,
+        run_id: str | None = None,
+        runs_dir: str | Path = "runs",
+        limit: int | None = None,
+    ) -> Run:
+        """Make a run from a pipeline file.
+
+        Args:
+            path: The TOML file.
+            overrides: ``section.key=value`` each, the value in TOML.
+            run_id: Id of the run.
+            runs_dir: Where runs are kept.
+            limit: Number of events after which the run ends.
+
+        Raises:
+            ConfigError: All that is wrong with the file, each problem with its place.
+        """
+        return cls(Plan.from_config(path, overrides), run_id=run_id, runs_dir=runs_dir, limit=limit)
+
+    def run(self, progress: Progress | None = None) -> Summary:
+        """Run until the source ends, the limit is reached, a signal asks, or source or trace fail.
+
+        Args:
+            progress: Called now and then with the number of events read and, if known, their total.
+
+        Returns:
+            How it ended; also written to ``summary.json``.
+
+        Raises:
+            UsageError: The run cannot begin.
+        """
+        run_dir = create_run_dir(self.runs_dir, self.run_id)
+        lock = RunLock(run_dir)
+        lock.acquire()
+        opened: list[Component] = []
+        try:
+            try:
+                self._open(run_dir, opened)
+            except BaseException:
+                close_all(reversed(opened))
+                shutil.rmtree(run_dir, ignore_errors=True)
+                raise
+            with self._signals:
+                return self._run(run_dir, opened, progress)
+        finally:
+            log.redact_with(None)
+            lock.release()
+
+    def _open(self, run_dir: Path, opened: list[Component]) -> None:
+        plan = self.plan
+        base = plan.config.path.parent
+        self._pipeline = plan.parts.pipeline(base, self.run_id, run_dir)
+        opened.extend(self._pipeline.components())
+        parts = [plan.source, plan.broker, plan.redactor, *plan.sinks, *plan.observers]
+        for part in parts:
+            if part is not None:
+                open_all(with_children(part.component), self._pipeline.build, opened)
+        self._redaction = Redaction(None if plan.redactor is None else cast(Redactor, plan.redactor.component))
+        log.redact_with(self._redaction.mapping)
+        self._recorder = Recorder(
+            self.run_id,
+            run_dir,
+            self._redaction,
+            [cast(TraceSink, b.component) for b in plan.sinks],
+            [cast(Observer, b.component) for b in plan.observers],
+            self._tally,
+        )
+        self._source = cast(DataSource, plan.source.component)
+        self._executor = None
+        if plan.broker is not None:
+            self._executor = Executor(cast(Broker, plan.broker.component), self.run_id, self._recorder.failure)
+
+    def _run(self, run_dir: Path, opened: list[Component], progress: Progress | None) -> Summary:
+        run = {**self.plan.run_json(self.run_id), "source": self._source.identity()}
+        run = dict(self._redaction.mapping(run))
+        write_json(run_dir / RUN_FILE, run)
+        started = time.perf_counter()
+        status: Status = "done"
+        reason = ""
+        try:
+            self._recorder.start(run, raw_excerpts=self.plan.redactor is None)
+            self._loop(progress)
+            if self._signals.asked:
+                status, reason = "stopped", f"{self._signals.asked} received"
+            self._apply_receipts()
+            self._recorder.flush()
+        except (SourceFailed, TraceFailed) as error:
+            status, reason = "failed", str(error)
+        seconds = time.perf_counter() - started
+        summary = self._finish(self._summary(status, reason, seconds, run_dir))
+        close_all(reversed(opened))
+        write_json(run_dir / SUMMARY_FILE, {**summary.to_dict(), "ended_at": now_text()})
+        return summary
+
+    def _loop(self, progress: Progress | None) -> None:
+        decide, tally, signals = self._pipeline.decide, self._tally, self._signals
+        carry_out = self._executor.carry_out if self._executor is not None else None
+        record, count = self._recorder.decision, tally.count
+        facts: Sequence[object] = self._executor.facts if self._executor is not None else ()
+        group = self._group()
+        total = self._total() if progress is not None else None
+        hold = Action.HOLD
+        read = 0
+        for item in self._items():
+            if type(item) is Record:
+                if facts and self._pipeline.step % group == 0:
+                    self._apply_receipts()
+                try:
+                    decision = decide(item.event, position=item.position)
+                except InvalidEvent as error:
+                    self._recorder.dead_letter(error.reason, item.position, item.event)
+                else:
+                    final = decision.final
+                    if final.action is not hold and final.allowed and carry_out is not None:
+                        carry_out(decision)
+                    record(decision)
+                    count(decision)
+            elif type(item) is Reject:
+                self._recorder.dead_letter(item.reason, item.position, item.excerpt)
+            else:
+                self._apply_receipts()
+                self._recorder.flush()
+                continue
+            read += 1
+            if progress is not None and read % _PULSE == 0:
+                progress(read, total)
+            if signals.asked or read == self.limit:
+                break
+        if progress is not None:
+            progress(read, total)
+
+    def _items(self) -> Iterator[Record | Reject | Idle]:
+        signals = self._signals
+        if self.limit == 0:
+            return
+        try:
+            records = self._source.records()
+            while not signals.asked:
+                signals.reading = True
+                item = next(records, None)
+                signals.reading = False
+                if item is None:
+                    return
+                yield item
+        except Interrupted:
+            return
+        except (Exception, SystemExit) as error:
+            failure = describe("source", self._source.component_id, error)
+            self._recorder.failure(failure)
+            reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+            raise SourceFailed(f"source {self._source.component_id} failed: {failure.error}{reason}") from error
+        finally:
+            signals.reading = False
+
+    def _apply_receipts(self) -> None:
+        if self._executor is None:
+            return
+        facts = self._executor.facts
+        for fact in facts:
+            try:
+                self._pipeline.observe(fact)
+            except Exception as error:
+                self._recorder.failure(describe("observe", "", error))
+        facts.clear()
+
+    def _group(self) -> int:
+        options = self.plan.parts.options
+        return options.group or (1 if options.clock == "wall" else _GROUP)
+
+    def _total(self) -> int | None:
+        length = self._source.length
+        return length if self.limit is None or length is None else min(length, self.limit)
+
+    def _summary(self, status: Status, reason: str, seconds: float, run_dir: Path) -> Summary:
+        tally, executor = self._tally, self._executor
+        return Summary(
+            run_id=self.run_id,
+            status=status,
+            reason=reason,
+            events=tally.events,
+            decided=tally.decided,
+            dead_letters=dict(tally.dead_letters),
+            proposed=dict(tally.proposed),
+            allowed=dict(tally.allowed),
+            carried_out=dict(executor.carried_out) if executor else {},
+            executions=dict(executor.statuses) if executor else {},
+            denied=dict(tally.denied),
+            failed_closed=tally.failed_closed,
+            errors=dict(tally.errors),
+            redaction_failures=self._redaction.failures,
+            evicted_keys={name: state.evicted for name, state in self._pipeline.states() if state.evicted},
+            latency_us={"p50": tally.latency(0.5), "p99": tally.latency(0.99)},
+            seconds=round(seconds, 3),
+            events_per_s=round(tally.events / seconds, 1) if seconds else 0.0,
+            run_dir=str(run_dir),
+        )
+
+    def _finish(self, summary: Summary) -> Summary:
+        """Tell of the end; a sink that fails only now still fails the run."""
+        findings = self._recorder.end(summary.to_dict())
+        summary = attrs.evolve(summary, findings=findings)
+        try:
+            ended = {"status": summary.status, "reason": summary.reason, "events": summary.events}
+            self._recorder.audit("run_ended", ended)
+            self._recorder.flush(durable=True)
+        except TraceFailed as error:
+            if summary.status != "failed":
+                summary = attrs.evolve(summary, status="failed", reason=str(error))
+        self._recorder.close()
+        return summary
+
+
+def _redactor(builder: Builder) -> Built | None:
+    table = builder.config.table("redaction")
+    if table is None:
+        builder.problems.append(
+            f"{builder.config.path}: section [redaction] is missing, and a run writes; add [redaction] with "
+            f'use = "redaction.keys", or use = "none" to write everything as it is'
+        )
+        return None
+    return None if table.values.get("use") == "none" else builder.one_of("redaction")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
