@@ -8,7 +8,8 @@ MdmError
 ├── SchemaError                the installed decision-schema is not one that mdm can work with
 ├── InvalidEvent               an event without a usable key, timestamp or id; nothing was changed
 ├── DuplicateFeature           two feature extractors gave the same name
-└── ContractError              a component broke its contract (wrong type, value out of range)
+├── ContractError              a component broke its contract (wrong type, value out of range)
+└── ExpressionError            an expression in a configuration that is not accepted
 """
 
 from __future__ import annotations
@@ -72,3 +73,7 @@ class DuplicateFeature(MdmError):
 
 class ContractError(MdmError):
     """A component answered with something its contract does not allow."""
+
+
+class ExpressionError(MdmError, ValueError):
+    """An expression that is not accepted: which, why, and what is allowed instead, in one line."""

@@ -15,6 +15,8 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import attrs
 
+from mdm_core.errors import ExpressionError
+
 MAX_LENGTH: Final = 1000  # characters
 MAX_NODES: Final = 200  # names, constants and operations
 MAX_DEPTH: Final = 50  # operations inside one another; a sum of n terms counts n
@@ -63,10 +65,6 @@ _CONVERSIONS: dict[tuple[_Want, _Kind], str] = {
     ("result", "feature"): "t if (t := x).__class__ is bool else to_float(t)",
     ("result", "none"): "no_value()",
 }
-
-
-class ExpressionError(ValueError):
-    """An expression that is not accepted: which, why, and what is allowed instead, in one line."""
 
 
 @attrs.frozen(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -13,6 +14,18 @@ import msgspec
 
 from mdm_core.errors import OptionError
 
+_TYPE_WORDS = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "null": "nothing",
+    "None": "nothing",
+    "Path": "path",
+    "dict": "table",
+    "object": "table",
+    "array": "list",
+}
 _OPTION = "mdm.option"
 _CHILD = "mdm.component"
 
@@ -270,13 +283,12 @@ def _from_text(target: type, value: Any) -> Any:
 
 def _plain_words(message: str) -> str:
     text, _, where = message.partition(" - at ")
-    text = text.replace("`", "").replace("null", "nothing").replace("object", "a table").replace("str", "text")
+    text = re.sub("`([^`]*)`", lambda quoted: _plain_type(quoted[1]), text)
     text = text[:1].lower() + text[1:]
     place = where.strip("`").removeprefix("$").removeprefix(".")
     return f"{text} (at {place})" if place else text
 
 
 def _plain_type(text: str) -> str:
-    for old, new in (("pathlib.", ""), ("typing.", ""), ("mdm_core.contracts.", ""), (" | ", " or "), ("Path", "path")):
-        text = text.replace(old, new)
-    return text.replace("None", "nothing")
+    text = re.sub(r"\b(pathlib|typing|mdm_core\.contracts)\.", "", text).replace(" | ", " or ")
+    return re.sub(r"\w+", lambda word: _TYPE_WORDS.get(word[0], word[0]), text)

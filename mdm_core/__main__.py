@@ -1,0 +1,5 @@
+"""``python -m mdm_core`` is ``mdm``."""
+
+from mdm_core.cli import main
+
+main()

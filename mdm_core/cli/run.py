@@ -1,0 +1,90 @@
+"""``mdm run``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mdm_core.cli.options import echo_json, json_option, pipeline_argument, runs_dir_option
+from mdm_core.cli.show import show_plan, show_summary
+from mdm_core.run import Plan, Progress, Run
+
+
+@click.command("run")
+@pipeline_argument
+@click.option("--limit", type=click.IntRange(min=0), help="End after this many events.")
+@click.option("--run-id", metavar="ID", help="Id of the run; by default one that sorts by time.")
+@runs_dir_option
+@json_option
+@click.option("--plan", "plan_only", is_flag=True, help="Print the resolved pipeline and run nothing.")
+@click.option("-v", "--verbose", is_flag=True, help="Show log messages on standard error.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    pipeline: Path,
+    overrides: tuple[str, ...],
+    limit: int | None,
+    run_id: str | None,
+    runs_dir: Path,
+    as_json: bool,
+    plan_only: bool,
+    verbose: bool,
+) -> None:
+    """Run a pipeline over its source and show what it decided."""
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, level=logging.DEBUG, format="%(name)s: %(message)s")
+    plan = Plan.from_config(pipeline, overrides)
+    if plan_only:
+        _show_plan(plan, as_json)
+        return
+    run = Run(plan, run_id=run_id, runs_dir=runs_dir, limit=limit)
+    click.echo(f"run {run.run_id}: {_way(plan)}", err=True)
+    if not plan.parts.modulators:
+        click.echo("no guards: proposals are carried out as the model makes them", err=True)
+    with _progress_bar() as progress:
+        summary = run.run(progress)
+    if as_json:
+        echo_json(summary.to_dict())
+    else:
+        show_summary(summary)
+    ctx.exit(summary.exit_code)
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        echo_json({"config": plan.resolved(), "distributions": plan.distributions()})
+    else:
+        show_plan(plan)
+
+
+def _way(plan: Plan) -> str:
+    broker = plan.broker.id if plan.broker is not None else "no broker, nothing is carried out"
+    features = " + ".join(b.id for b in plan.parts.features)
+    modulators = [b.id for b in plan.parts.modulators]
+    return " → ".join([plan.source.id, features, plan.parts.model.id, *modulators, broker])
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress | None]:
+    """A bar with rate and time left on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.finished_speed or task.speed or 0:,.0f} events/s")
+
+    columns = (TextColumn("{task.completed:,.0f} events"), BarColumn(), TaskProgressColumn(), Rate())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("run", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
