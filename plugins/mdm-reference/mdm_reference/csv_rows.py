@@ -1,0 +1,117 @@
+"""CSV rows out of lines, each with the number of the line that it starts on."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+
+import attrs
+from mdm_core import Idle
+
+from mdm_reference.files import excerpt
+
+
+@attrs.frozen
+class Row:
+    """One row, or what is none.
+
+    Attributes:
+        cells: The texts of its fields; none for a blank line.
+        position: Number of the line that it starts on, from 1.
+        excerpt: The beginning of that line.
+        problem: Why it cannot be used: ``invalid_csv``, ``not_utf8`` or ``line_too_long``; empty if it can.
+    """
+
+    cells: list[str]
+    position: int
+    excerpt: str
+    problem: str
+
+
+def read_rows(batches: Iterator[list[bytes]], delimiter: str, limit: int) -> Iterator[Row | Idle]:
+    """Read rows; a quoted field may hold newlines.
+
+    Where quotes do not match, only the first line of the row is given up and reading goes on with the next line, so
+    that a stray quote does not take the rest of the file with it. A field holds at most ``csv.field_size_limit()``
+    characters, 131,072 unless the process changed it.
+
+    Args:
+        batches: Lines without their newlines; an empty batch when there is nothing at the moment.
+        delimiter: The character between two fields.
+        limit: Longest line, in bytes, that is taken.
+
+    Yields:
+        Rows, and ``Idle`` between rows when there is nothing at the moment.
+    """
+    lines = _Lines(batches, limit)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            if lines.ended:
+                return
+            yield Idle()
+        except csv.Error:
+            yield lines.row([], "invalid_csv")
+            lines.put_back()
+        else:
+            yield lines.row(cells, lines.problem)
+            lines.next_row()
+
+
+class _Lines:
+    """Feeds the csv reader and remembers the lines of the row that it is reading.
+
+    It stops when there is nothing at the moment; the csv reader may be asked again all the same.
+    """
+
+    def __init__(self, batches: Iterator[list[bytes]], limit: int) -> None:
+        self._batches = batches
+        self._limit = limit
+        self._waiting: deque[bytes] = deque()
+        self._taken: list[bytes] = []
+        self._position = 1
+        self.problem = ""
+        self.ended = False
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        while not self._waiting:
+            self._fill()
+        line = self._waiting.popleft()
+        self._taken.append(line)
+        return self._text(line) + "\n"
+
+    def row(self, cells: list[str], problem: str) -> Row:
+        return Row(cells, self._position, excerpt(self._taken[0]), problem)
+
+    def next_row(self) -> None:
+        self._position += len(self._taken)
+        self._taken.clear()
+        self.problem = ""
+
+    def put_back(self) -> None:
+        self._waiting.extendleft(reversed(self._taken[1:]))
+        del self._taken[1:]
+        self.next_row()
+
+    def _fill(self) -> None:
+        batch = next(self._batches, None)
+        self.ended = batch is None
+        if batch is None or not (batch or self._taken):
+            raise StopIteration
+        self._waiting.extend(batch)
+
+    def _text(self, line: bytes) -> str:
+        if len(line) > self._limit:
+            self.problem = "line_too_long"
+            return ""
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            self.problem = "not_utf8"
+            return line.decode("utf-8", "replace")

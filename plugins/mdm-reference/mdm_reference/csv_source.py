@@ -1,0 +1,164 @@
+"""Events as rows of a CSV file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from typing import TypeAlias
+
+import attrs
+from mdm_core import Build, ConfigError, Idle, Record, Reject, option
+
+from mdm_reference.csv_rows import Row, read_rows
+from mdm_reference.csv_types import DECLARED, INFERRED, Convert, infer
+from mdm_reference.files import FileSource
+
+_Item: TypeAlias = Row | Idle
+_Column: TypeAlias = tuple[str, Convert]
+
+
+def _check_delimiter(value: str) -> None:
+    if len(value) != 1 or value in '"\r\n':
+        raise ValueError(f'must be one character such as "," or "\\t", got {value!r}')
+
+
+def _check_types(value: dict[str, str]) -> None:
+    for name, kind in value.items():
+        if kind not in DECLARED:
+            raise ValueError(f"column {name!r} must be one of {', '.join(DECLARED)}, got {kind!r}")
+
+
+@attrs.define
+class CsvSource(FileSource):
+    """Reads one event per row; the first row names the columns.
+
+    The position of an event is the number of the line on which its row starts, from 1. The types of the columns are
+    inferred from the first ``sample`` rows and kept: ``int``, ``float``, ``bool`` (true or false, in any case) or
+    ``str``. A column that is empty in all of them is ``str``, and so is one with texts that a number would not keep
+    (``007``, ``+44``, more than 18 digits). An empty field is None. A row that does not fit is yielded as ``Reject``
+    with one of the reasons ``column_type:NAME``, ``field_count``, ``invalid_csv``, ``not_utf8``, ``line_too_long``.
+    """
+
+    delimiter: str = option(",", help="the character between two fields", check=_check_delimiter)
+    types: dict[str, str] = option(
+        {}, help="types of columns that are not to be inferred: int, float, bool or str", check=_check_types
+    )
+    sample: int = option(1000, ge=1, help="how many rows the types of the other columns are inferred from")
+    _names: list[str] = attrs.field(init=False, factory=list, repr=False)
+    _items: Iterator[_Item] = attrs.field(init=False, default=iter(()), repr=False)
+
+    def open(self, build: Build) -> None:
+        """Open the file and read its header.
+
+        Args:
+            build: The surroundings.
+
+        Raises:
+            ConfigError: The file cannot be read, or its header leaves a column without a name, names one twice, or
+                lacks one of ``types``.
+        """
+        super().open(build)
+        self._items = read_rows(self._opened().lines(self.max_line_bytes), self.delimiter, self.max_line_bytes)
+        self._names = self._header()
+
+    def records(self) -> Iterator[Record | Reject | Idle]:
+        """Yield the events in the order of their rows, and ``Idle`` when a pipe has nothing at the moment.
+
+        Unless ``types`` names every column, nothing comes before ``sample`` rows, or the end, have been read.
+
+        Raises:
+            OSError: Reading failed, a ``.gz`` file is damaged, or the file is shorter than the position to go on from.
+        """
+        held: list[Row] = []
+        if not self.types.keys() >= set(self._names):
+            yield from self._hold(held)
+        columns = self._columns([row.cells for row in held if not row.problem])
+        reached = 0
+        for item in chain(held, self._items):
+            if isinstance(item, Idle):
+                yield item
+                continue
+            reached = item.position
+            if reached <= self._after:
+                continue
+            if item.cells or item.problem:
+                yield _event(item, columns)
+            else:
+                self.skipped += 1
+        self._check_reached(reached)
+
+    @property
+    def length(self) -> int | None:
+        """How many lines a plain file has after its header, blank ones included; None for anything else."""
+        lines = self._opened().count_lines()
+        return None if lines is None else max(0, lines - 1)
+
+    def _header(self) -> list[str]:
+        row = self._first_row()
+        if row is None:
+            raise ConfigError(f"{self._shown()} is empty; its first line has to name the columns")
+        if row.problem:
+            raise ConfigError(
+                f"the header of {self._shown()} on line {row.position} cannot be read ({row.problem}); correct it"
+            )
+        self._check_names(row.cells)
+        return row.cells
+
+    def _first_row(self) -> Row | None:
+        rows = (item for item in self._items if isinstance(item, Row) and (item.cells or item.problem))
+        try:
+            return next(rows, None)
+        except OSError as error:
+            raise ConfigError(f"{self._shown()} cannot be read: {error.strerror}; give it a whole file") from None
+
+    def _check_names(self, names: list[str]) -> None:
+        where = f"the header of {self._shown()}"
+        unnamed = [str(place) for place, name in enumerate(names, 1) if not name]
+        twice = [repr(name) for name, count in Counter(names).items() if name and count > 1]
+        absent = [repr(name) for name in self.types if name not in names]
+        problems = []
+        if unnamed:
+            problems.append(f"{where} has no name for column {', '.join(unnamed)}; give every column a name")
+        if twice:
+            problems.append(f"{where} names {', '.join(twice)} more than once; rename all but one")
+        if absent:
+            has = ", ".join(map(repr, names))
+            problems.append(f"{where} has no column {', '.join(absent)}, which types names; it has {has}")
+        if problems:
+            raise ConfigError(problems)
+
+    def _hold(self, held: list[Row]) -> Iterator[Idle]:
+        for item in self._items:
+            if isinstance(item, Idle):
+                yield item
+                continue
+            held.append(item)
+            if len(held) == self.sample:
+                return
+
+    def _columns(self, sample: list[list[str]]) -> list[_Column]:
+        whole = [cells for cells in sample if len(cells) == len(self._names)]
+        columns = []
+        for place, name in enumerate(self._names):
+            declared = self.types.get(name)
+            convert = DECLARED[declared] if declared else INFERRED[infer(cells[place] for cells in whole)]
+            columns.append((name, convert))
+        return columns
+
+    def _shown(self) -> str:
+        return str(self._opened().path or "standard input")
+
+
+def _event(row: Row, columns: list[_Column]) -> Record | Reject:
+    if row.problem:
+        return Reject(row.problem, row.position, row.excerpt)
+    if len(row.cells) != len(columns):
+        return Reject("field_count", row.position, row.excerpt)
+    event = {}
+    for (name, convert), text in zip(columns, row.cells, strict=True):
+        try:
+            event[name] = convert(text) if text else None
+        except ValueError:
+            return Reject(f"column_type:{name}", row.position, row.excerpt)
+    return Record(event, row.position)
