@@ -78,6 +78,17 @@ def check_key(value: Any) -> Key:
     raise InvalidEvent("invalid_key", f"the key must be text or a whole number, not {type(value).__name__}")
 
 
+def check_id(value: Any) -> str | int:
+    """Give an id that is text or a whole number; anything else is refused.
+
+    Raises:
+        InvalidEvent: Reason ``invalid_id``.
+    """
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise InvalidEvent("invalid_id", f"the id must be text or a whole number, not {type(value).__name__}")
+
+
 def to_ms(unit: str) -> Callable[[Any], int]:
     """Make a function that brings timestamps to whole milliseconds since 1970.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import isfinite
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, cast
 
-from mdm_core.admission import ABSENT, check_key, getter, to_ms, without
+from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
 from mdm_core.building import Builder, Built
 from mdm_core.config import PipelineOptions, load_config
 from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
@@ -27,8 +28,8 @@ from mdm_core.values import Build, Context, Decided, Event, Executed, Fact, Fail
 _log = get_logger("pipeline")
 _HOLD = Action.HOLD
 _DENIED = (Action.HOLD, Action.STOP)
-_PLAIN = frozenset({float, int})
-_ALLOWED = frozenset({float, int, bool, str, type(None)})
+_AS_IT_IS = frozenset({bool, str, type(None)})
+_EXACT = 1 << 64
 
 
 class Pipeline:
@@ -83,6 +84,8 @@ class Pipeline:
         self.feedback_seq = 0
         self._now_ms = 0
         self._wall = clock == "wall"
+        self._run_id = run_id
+        self._seed = seed
         self._outcome = outcome
         self._get_key = getter(key) if key is not None else None
         self._get_time = getter(timestamp) if timestamp is not None else None
@@ -232,21 +235,27 @@ class Pipeline:
 
     def _admit(self, event: Event, context: Mapping[str, Any] | None, position: Position | None) -> Context:
         key: Key = None
-        if self._get_key is not None:
-            key = _required(self._get_key, event, "key")
-            if type(key) is not str:
-                key = check_key(key)
-        items: dict[str, Any] = {}
-        now = self._now_ms
-        if self._get_time is not None:
-            at = self._to_ms(_required(self._get_time, event, "timestamp"))
-            now = max(now, at)
-            items = {"now_ms": now, "last_event_ts_ms": at}
-        step = self.step
-        event_id = self._event_id(event, position, step)
+        step, now, what = self.step, self._now_ms, "key"
+        items: dict[str, Any] = {"run_id": self._run_id}
+        try:
+            if self._get_key is not None:
+                key = self._get_key(event)
+                if type(key) is not str:
+                    key = check_key(key)
+            if self._get_time is not None:
+                what = "timestamp"
+                at = self._to_ms(self._get_time(event))
+                if at > now:
+                    now = at
+                items["now_ms"], items["last_event_ts_ms"] = now, at
+            what = "id"
+            event_id = check_id(self._get_id(event)) if self._get_id is not None else position
+        except ABSENT:
+            raise InvalidEvent(f"missing_{what}", f"the event has no {what}") from None
+        if event_id is None:
+            event_id = step
         if self._wall and not (context and "now_ms" in context):
             items["now_ms"] = time.time_ns() // 1_000_000
-        items["run_id"] = self.build.run_id
         if self.feedback_seq:
             items["mdm.feedback_seq"] = self.feedback_seq
         if context:
@@ -254,15 +263,7 @@ class Pipeline:
         # From here on nothing can refuse the event any more.
         self._now_ms = now
         self.step = step + 1
-        return Context(items, key, event_id, step, self.options.seed)
-
-    def _event_id(self, event: Event, position: Position | None, step: int) -> str:
-        if self._get_id is None:
-            return str(step if position is None else position)
-        value = _required(self._get_id, event, "id")
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise InvalidEvent("invalid_id", f"the id must be text or a whole number, not {type(value).__name__}")
-        return str(value)
+        return Context(items, key, event_id, step, self._seed)
 
 
 class PipelineParts:
@@ -361,13 +362,6 @@ def _as_dict(event: Event) -> dict[str, Any]:
     return dict(event)
 
 
-def _required(get: Callable[[Event], Any], event: Event, what: str) -> Any:
-    try:
-        return get(event)
-    except ABSENT:
-        raise InvalidEvent(f"missing_{what}", f"the event has no {what}") from None
-
-
 def _merged(features: Features, more: Features) -> Features:
     if not isinstance(more, dict):
         raise ContractError("features must be a dict")
@@ -380,27 +374,28 @@ def _checked(features: Features) -> Features:
     """Features as the model may see them: allowed types only, numbers finite or None."""
     if type(features) is not dict:
         raise ContractError("features must be a dict")
-    values = features.values()
-    kinds = set(map(type, values))
-    if kinds <= _PLAIN and isfinite(sum(cast("Iterable[float]", values))):
-        return features
-    return features if kinds <= _ALLOWED and all(map(_is_fine, values)) else _mended(features)
+    try:
+        # The sum of a few numbers is finite unless one of them is not, and a sum costs a quarter of a loop.
+        total = sum(features.values())  # type: ignore[arg-type]
+        if (type(total) is float or type(total) is int) and isfinite(total):
+            return features
+    except (TypeError, OverflowError):
+        pass
+    return {name: value if type(value) in _AS_IT_IS else _mended(value) for name, value in features.items()}
 
 
-def _is_fine(value: Feature) -> bool:
-    return type(value) is not float or isfinite(value)
-
-
-def _mended(features: Features) -> Features:
-    mended: Features = {}
-    for name, value in features.items():
-        if isinstance(value, float):
-            mended[name] = float(value) if isfinite(value) else None
-        elif type(value) in _ALLOWED:
-            mended[name] = value
-        else:
-            raise ContractError("a feature must be a number, bool, text or None")
-    return mended
+def _mended(value: Any) -> Feature:
+    if type(value) is int and abs(value) < _EXACT:
+        return value
+    if isinstance(value, Real):
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        return number if isfinite(number) else None
+    if isinstance(value, str):
+        return str(value)
+    raise ContractError("a feature must be a number, bool, text or None")
 
 
 def _checked_proposal(proposal: Proposal) -> Proposal:

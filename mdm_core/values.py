@@ -63,29 +63,32 @@ class Context(dict[str, Any]):
 
     Attributes:
         key: The entity that the decision is about, or None if the pipeline has no key.
-        event_id: The event's identity within its source.
         step: The number of the decision in its run, from 0.
         features: The features, once they are computed.
         component: Id of the component that is being asked.
     """
 
-    __slots__ = ("_generators", "_seed", "component", "event_id", "features", "key", "step")
+    __slots__ = ("_event_id", "_generators", "_seed", "component", "features", "key", "step")
 
     key: Key
-    event_id: str
     step: int
     features: Features
     component: str
     _generators: dict[str, Random]
 
-    def __init__(self, items: Mapping[str, Any], key: Key, event_id: str, step: int, seed: int) -> None:
+    def __init__(self, items: Mapping[str, Any], key: Key, event_id: str | int, step: int, seed: int) -> None:
         self.update(items)
         self.key = key
-        self.event_id = event_id
+        self._event_id = event_id
         self.step = step
         self._seed = seed
         self.features = {}
         self.component = ""
+
+    @property
+    def event_id(self) -> str:
+        """The event's identity within its source."""
+        return str(self._event_id)
 
     @property
     def random(self) -> Random:

@@ -1,0 +1,1 @@
+"""Speed, start-up and memory of mdm, measured as ratios in one run."""

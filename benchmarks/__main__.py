@@ -1,0 +1,121 @@
+"""``python -m benchmarks``: speed as a ratio to the hand-written loop, start-up time, and memory over a long run.
+
+Absolute times depend on the machine; the ratios are taken from interleaved rounds of one process and hold within 15 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import psutil
+
+from benchmarks import job, loop
+from mdm_core import Run
+
+_MIB = 1 << 20
+
+
+def main() -> None:
+    """Measure what was asked for and print it."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    everything = ["speed", "startup", "memory"]
+    parser.add_argument("what", nargs="*", choices=everything, default=everything)
+    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if "speed" in arguments.what:
+            speed(Path(folder), arguments.events, arguments.rounds)
+        if "startup" in arguments.what:
+            startup(arguments.rounds)
+        if "memory" in arguments.what:
+            memory(Path(folder))
+
+
+def speed(folder: Path, events: int, rounds: int) -> float:
+    """Run the loop and mdm in turn on the same events.
+
+    Returns:
+        The median over the rounds of mdm's events per second divided by the loop's.
+    """
+    source, pipeline = folder / "events.jsonl", folder / "pipeline.toml"
+    job.write_events(source, events)
+    job.write_pipeline(pipeline, source)
+
+    def by_mdm() -> None:
+        summary = Run.from_config(pipeline, runs_dir=folder / "runs").run()
+        assert summary.decided == events, summary
+
+    def by_hand() -> None:
+        assert loop.run(source, folder / "loop.jsonl") == events
+
+    gc.collect()
+    gc.freeze()
+    times = [(_seconds(by_hand), _seconds(by_mdm)) for _ in range(rounds)]
+    ratio = statistics.median(hand / mdm for hand, mdm in times)
+    hand, mdm = (statistics.median(column) / events * 1e6 for column in zip(*times, strict=True))
+    click.echo(
+        f"speed: {ratio:.2f} of the hand-written loop ({mdm:.1f} µs an event against {hand:.1f} µs, "
+        f"median of {rounds} interleaved rounds of {events:,} events)"
+    )
+    return ratio
+
+
+def startup(rounds: int) -> float:
+    """Start ``mdm --version`` and ``pytest --version`` in turn.
+
+    Returns:
+        The median over the rounds of mdm's time divided by pytest's.
+    """
+    tools = Path(sys.executable).parent
+
+    def start(tool: str) -> float:
+        return _seconds(lambda: subprocess.run([tools / tool, "--version"], check=True, capture_output=True))
+
+    start("mdm"), start("pytest")
+    times = [(start("mdm"), start("pytest")) for _ in range(rounds)]
+    ratio = statistics.median(mdm / pytest for mdm, pytest in times)
+    mdm, pytest = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
+    click.echo(f"start-up: mdm --version takes {ratio:.2f} of pytest --version ({mdm:.0f} ms against {pytest:.0f} ms)")
+    return ratio
+
+
+def memory(folder: Path) -> float:
+    """Run 336,776 events and watch the process from event 100,000 on.
+
+    Returns:
+        The growth of the resident set, in MiB.
+    """
+    source, pipeline = folder / "all.jsonl", folder / "all.toml"
+    job.write_events(source, 336_776)
+    job.write_pipeline(pipeline, source)
+    gc.collect()
+    process = psutil.Process()
+    seen: list[tuple[int, float]] = []
+
+    def look(done: int, total: int | None) -> None:
+        seen.append((done, process.memory_info().rss / _MIB))
+
+    Run.from_config(pipeline, runs_dir=folder / "runs").run(look)
+    before = next(rss for done, rss in seen if done >= 100_000)
+    growth = seen[-1][1] - before
+    click.echo(f"memory: {growth:+.1f} MiB from event 100,000 to {seen[-1][0]:,} (then {seen[-1][1]:.0f} MiB)")
+    return growth
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+main()
