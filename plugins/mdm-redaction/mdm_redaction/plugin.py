@@ -1,0 +1,12 @@
+"""What this plugin registers."""
+
+from __future__ import annotations
+
+from mdm_core import hookimpl
+from mdm_core.hookspecs import Register
+
+
+@hookimpl
+def mdm_register_redactors(register: Register) -> None:
+    """Register the redactors."""
+    register("keys", "mdm_redaction.keys:KeyRedactor")
