@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from mdm_core import Action, Observer, option
+from mdm_core import Observer, option
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_ACT = Action.ACT.value
 
 
 def _check_instant(text: str) -> None:
@@ -23,41 +21,36 @@ def _check_instant(text: str) -> None:
         raise ValueError(f"must name its time zone, such as 2013-07-01T00:00:00-04:00, got {text!r}")
 
 
+def _no_scores() -> dict[tuple[bool | None, bool], array[float]]:
+    return {(late, acted): array("d") for late in (False, True, None) for acted in (False, True)}
+
+
 @attrs.define
 class Figures(Observer):
     """Compares decisions with what happened: precision, recall, ROC AUC and the confusion matrix.
 
-    ``since`` separates what weights were fitted on from what they are judged by.
+    ``since`` keeps apart what weights were fitted on and what they are judged by.
     """
 
     since: str = option(
         "2013-07-01T00:00:00-04:00", check=_check_instant, help="decisions before this instant are left out"
     )
-    _since_ms: float = attrs.field(init=False, repr=False)
-    _scores: array[float] = attrs.field(init=False, factory=lambda: array("d"), repr=False)
-    _wanted: array[int] = attrs.field(init=False, factory=lambda: array("b"), repr=False)
-    _late: array[int] = attrs.field(init=False, factory=lambda: array("b"), repr=False)
-    _unknown: int = attrs.field(init=False, default=0, repr=False)
+    _since_ms: int = attrs.field(init=False, repr=False)
+    _scores: dict[tuple[bool | None, bool], array[float]] = attrs.field(init=False, factory=_no_scores, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._since_ms = datetime.fromisoformat(self.since).timestamp() * 1000
+        self._since_ms = int(datetime.fromisoformat(self.since).timestamp() * 1000)
 
     def on_decision(self, packet: Mapping[str, Any]) -> None:
-        """Note a decision.
+        """Note the probability, by what happened and what was done.
 
         Args:
-            packet: The packet.
+            packet: The packet; one whose decision failed closed has no probability, and counts as 0.
         """
         external = packet["external"]
-        if external["now_ms"] < self._since_ms:
-            return
-        late = external["eval.outcome"]
-        if late is None:
-            self._unknown += 1
-            return
-        self._late.append(late)
-        self._scores.append(packet["mdm"]["params"]["probability"])
-        self._wanted.append(packet["final_action"]["action"] == _ACT)
+        if external["now_ms"] >= self._since_ms:
+            scores = self._scores[external["eval.outcome"], packet["final_action"]["action"] == "ACT"]
+            scores.append(packet["mdm"]["params"].get("probability", 0.0))
 
     def on_run_end(self, summary: Mapping[str, Any]) -> Mapping[str, Any]:
         """Work out the figures.
@@ -66,49 +59,52 @@ class Figures(Observer):
             summary: Not needed.
 
         Returns:
-            ``decided`` (with a known outcome), ``without_outcome`` (left out), the confusion matrix, ``precision``,
-            ``recall`` and ``roc_auc``; a ratio without anything below the line is None.
+            ``flights`` with a known outcome, those ``without_outcome``, which are left out of all else, ``precision``,
+            ``recall``, ``roc_auc`` and the ``confusion`` matrix; a ratio of nothing is None.
         """
         import numpy as np
 
-        late = np.frombuffer(self._late, dtype=np.int8).astype(bool)
-        wanted = np.frombuffer(self._wanted, dtype=np.int8).astype(bool)
-        hits, alarms = int((late & wanted).sum()), int(wanted.sum())
+        scores = {case: np.array(values) for case, values in self._scores.items()}
+        count = {case: len(values) for case, values in scores.items()}
+        hits, misses, alarms = count[True, True], count[True, False], count[False, True]
         return {
             "since": self.since,
-            "decided": len(late),
-            "without_outcome": self._unknown,
+            "flights": hits + misses + alarms + count[False, False],
+            "without_outcome": count[None, True] + count[None, False],
+            "precision": _ratio(hits, hits + alarms),
+            "recall": _ratio(hits, hits + misses),
+            "roc_auc": roc_auc(
+                np.concatenate([scores[True, True], scores[True, False]]),
+                np.concatenate([scores[False, True], scores[False, False]]),
+            ),
             "confusion": {
-                "late_held": hits,
-                "late_missed": int(late.sum()) - hits,
-                "on_time_held": alarms - hits,
-                "on_time_left_alone": int((~late & ~wanted).sum()),
+                "true_positive": hits,
+                "false_positive": alarms,
+                "false_negative": misses,
+                "true_negative": count[False, False],
             },
-            "precision": _ratio(hits, alarms),
-            "recall": _ratio(hits, int(late.sum())),
-            "roc_auc": roc_auc(late, np.frombuffer(self._scores)),
         }
 
 
-def roc_auc(late: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:
+def roc_auc(late: NDArray[np.float64], punctual: NDArray[np.float64]) -> float | None:
     """Compute the area under the ROC curve as a rank statistic (Mann and Whitney 1947), ties counting half.
 
     Args:
-        late: What happened.
-        scores: What was foreseen, higher for more likely.
+        late: Scores of the late flights, higher for more likely.
+        punctual: Scores of the others.
 
     Returns:
-        The share of pairs of a late and a punctual flight that the scores put in the right order; None without both.
+        The share of pairs of a late and a punctual flight whose scores are in the right order; None without pairs.
     """
     import numpy as np
 
-    positives = int(late.sum())
-    pairs = positives * (len(late) - positives)
+    pairs = len(late) * len(punctual)
     if not pairs:
         return None
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    return float((ranks[inverse][late].sum() - positives * (positives + 1) / 2) / pairs)
+    punctual = np.sort(punctual)
+    below = np.searchsorted(punctual, late, side="left").sum()
+    not_above = np.searchsorted(punctual, late, side="right").sum()
+    return float((below + not_above) / 2 / pairs)
 
 
 def _ratio(part: int, whole: int) -> float | None:

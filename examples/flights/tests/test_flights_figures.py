@@ -41,12 +41,13 @@ class TestFigures:
             figures.on_decision(packet(JULY, outcome, score, Action.ACT if score >= 0.5 else Action.HOLD))
         found = figures.on_run_end({})
         (punctual, false), (missed, hits) = confusion_matrix(late, scores >= 0.5).tolist()
-        assert found["confusion"] == {
-            "late_held": hits,
-            "late_missed": missed,
-            "on_time_held": false,
-            "on_time_left_alone": punctual,
+        confusion = {
+            "true_positive": hits,
+            "false_positive": false,
+            "false_negative": missed,
+            "true_negative": punctual,
         }
+        assert confusion == found["confusion"]
         assert precision_score(late, scores >= 0.5) == pytest.approx(found["precision"], rel=1e-12)
         assert recall_score(late, scores >= 0.5) == pytest.approx(found["recall"], rel=1e-12)
         assert roc_auc_score(late, scores) == pytest.approx(found["roc_auc"], rel=1e-12)
@@ -56,15 +57,24 @@ class TestFigures:
         figures = Figures()
         figures.on_decision(packet(JULY - 1, True, 0.1, Action.HOLD))
         figures.on_decision(packet(JULY, True, 0.9, Action.ACT))
-        assert figures.on_run_end({})["decided"] == 1
+        assert figures.on_run_end({})["flights"] == 1
 
     def test_unknown_outcome_is_counted_and_left_out(self) -> None:
         """A flight that did not arrive is in the count of those without outcome and in nothing else."""
         figures = Figures()
         figures.on_decision(packet(JULY, None, 0.9, Action.ACT))
         found = figures.on_run_end({})
-        assert (found["decided"], found["without_outcome"], found["precision"]) == (0, 1, None)
+        assert (found["flights"], found["without_outcome"], found["precision"]) == (0, 1, None)
         assert sum(found["confusion"].values()) == 0
+
+    def test_failing_closed_foresees_nothing(self) -> None:
+        """A decision that failed closed has no probability; it counts as 0 instead of stopping the observer."""
+        figures = Figures()
+        failed = packet(JULY, True, 0.0, Action.HOLD)
+        failed["mdm"]["params"] = {}
+        figures.on_decision(failed)
+        figures.on_decision(packet(JULY, False, 0.1, Action.HOLD))
+        assert figures.on_run_end({})["roc_auc"] == 0.0
 
     def test_denied_action_is_no_hold_of_a_crew(self) -> None:
         """What counts is the final action: a proposal that was denied holds no crew."""
@@ -72,7 +82,7 @@ class TestFigures:
         denied = packet(JULY, True, 0.9, Action.ACT)
         denied["final_action"] = {"action": "HOLD", "allowed": False}
         figures.on_decision(denied)
-        assert figures.on_run_end({})["confusion"]["late_missed"] == 1
+        assert figures.on_run_end({})["confusion"]["false_negative"] == 1
 
     def test_since_needs_a_time_zone(self) -> None:
         """An instant without a time zone is refused with an example of one that has."""
@@ -86,5 +96,5 @@ class TestRocAuc:
         """It equals the share of pairs in the right order, counted one by one, ties counting half."""
         pairs = [(a, b) for late, a in rows if late for late, b in rows if not late]
         share = sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs) if pairs else None
-        found = roc_auc(np.array([late for late, _ in rows]), np.array([float(score) for _, score in rows]))
+        found = roc_auc(*(np.array([float(score) for late, score in rows if late is which]) for which in (True, False)))
         assert share == (None if found is None else pytest.approx(found, rel=1e-12))
