@@ -9,23 +9,21 @@ from collections.abc import Iterator
 import attrs
 from mdm_core import Idle
 
-from mdm_reference.files import excerpt
 
-
-@attrs.frozen
+@attrs.define
 class Row:
     """One row, or what is none.
 
     Attributes:
         cells: The texts of its fields; none for a blank line.
         position: Number of the line that it starts on, from 1.
-        excerpt: The beginning of that line.
+        line: That line.
         problem: Why it cannot be used: ``invalid_csv``, ``not_utf8`` or ``line_too_long``; empty if it can.
     """
 
     cells: list[str]
     position: int
-    excerpt: str
+    line: bytes
     problem: str
 
 
@@ -87,7 +85,7 @@ class _Lines:
         return self._text(line) + "\n"
 
     def row(self, cells: list[str], problem: str) -> Row:
-        return Row(cells, self._position, excerpt(self._taken[0]), problem)
+        return Row(cells, self._position, self._taken[0], problem)
 
     def next_row(self) -> None:
         self._position += len(self._taken)

@@ -12,7 +12,7 @@ from mdm_core import Build, ConfigError, Idle, Record, Reject, option
 
 from mdm_reference.csv_rows import Row, read_rows
 from mdm_reference.csv_types import DECLARED, INFERRED, Convert, infer
-from mdm_reference.files import FileSource
+from mdm_reference.files import FileSource, excerpt
 
 _Item: TypeAlias = Row | Idle
 _Column: TypeAlias = tuple[str, Convert]
@@ -152,13 +152,17 @@ class CsvSource(FileSource):
 
 def _event(row: Row, columns: list[_Column]) -> Record | Reject:
     if row.problem:
-        return Reject(row.problem, row.position, row.excerpt)
+        return _reject(row, row.problem)
     if len(row.cells) != len(columns):
-        return Reject("field_count", row.position, row.excerpt)
+        return _reject(row, "field_count")
     event = {}
     for (name, convert), text in zip(columns, row.cells, strict=True):
         try:
             event[name] = convert(text) if text else None
         except ValueError:
-            return Reject(f"column_type:{name}", row.position, row.excerpt)
+            return _reject(row, f"column_type:{name}")
     return Record(event, row.position)
+
+
+def _reject(row: Row, reason: str) -> Reject:
+    return Reject(reason, row.position, excerpt(row.line))

@@ -11,11 +11,11 @@ Value: TypeAlias = int | float | bool | str
 Convert: TypeAlias = Callable[[str], Value]
 
 # Up to 18 digits fit into 64 bits, which every reader of JSON keeps exact.
-_INT = re.compile(r"[+-]?[0-9]{1,18}")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_LONG_NUMBER = re.compile(r"[+-]?[0-9]{19,}")
+_INT = r"[+-]?[0-9]{1,18}"
+_FLOAT = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # A number would lose the zeros of "007" and the plus of "+4412345678".
-_LABEL = re.compile(r"-?0[0-9]|\+")
+_LOSSLESS = r"(?!\+|-?0[0-9])"
+_LONG_NUMBER = re.compile(r"[+-]?[0-9]{19,}")
 _BOOLS = {"true": True, "false": False}
 
 
@@ -46,39 +46,42 @@ def _kind(text: str) -> str:
     raise AssertionError("every text is a str")
 
 
-def _to_int(text: str) -> int:
-    if not _INT.fullmatch(text):
-        raise ValueError("it is no whole number of up to 18 digits")
-    return int(text)
+def _number(pattern: str, parse: Convert) -> Convert:
+    matches = re.compile(pattern).fullmatch
+
+    def convert(text: str) -> Value:
+        if not matches(text):
+            raise ValueError("it is no such number")
+        return parse(text)
+
+    return convert
 
 
-def _to_float(text: str) -> float:
-    if not _FLOAT.fullmatch(text):
-        raise ValueError("it is no number")
+def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError("it is out of range")
     return value
 
 
-def _to_bool(text: str) -> bool:
+def _bool(text: str) -> bool:
     value = _BOOLS.get(text.lower())
     if value is None:
         raise ValueError("it is neither true nor false")
     return value
 
 
-def _lossless(convert: Convert) -> Convert:
-    def strict(text: str) -> Value:
-        if _LABEL.match(text):
-            raise ValueError("it would lose its leading zeros or its plus")
-        return convert(text)
-
-    return strict
-
-
-DECLARED: dict[str, Convert] = {"int": _to_int, "float": _to_float, "bool": _to_bool, "str": str}
+DECLARED: dict[str, Convert] = {
+    "int": _number(_INT, int),
+    "float": _number(_FLOAT, _finite),
+    "bool": _bool,
+    "str": str,
+}
 """The conversion to each type that a user may declare; it raises ``ValueError`` for a text that does not fit."""
 
-INFERRED: dict[str, Convert] = {**DECLARED, "int": _lossless(_to_int), "float": _lossless(_to_float)}
+INFERRED: dict[str, Convert] = {
+    **DECLARED,
+    "int": _number(_LOSSLESS + _INT, int),
+    "float": _number(_LOSSLESS + _FLOAT, _finite),
+}
 """As ``DECLARED``, for types that were inferred: a text that would lose something by it does not fit."""
