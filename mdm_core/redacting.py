@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from mdm_core.contracts import Redactor
 
 MASK = "[REDACTED]"
 FAILED = "[REDACTION FAILED]"
 _REMEMBERED_KEYS = 50_000
+_SCALARS = (str, int, float, bool, type(None))
+
+Redact: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Redaction:
@@ -65,20 +68,30 @@ class Redaction:
         self.last_error = type(error).__name__
 
     @staticmethod
-    def _choose(redactor: Redactor | None) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    def _choose(redactor: Redactor | None) -> Redact:
         if redactor is None:
             return lambda data: data
         hides = getattr(redactor, "hides", None)
-        return _KeyWalk(hides).redact if callable(hides) else redactor.redact
+        return _KeyWalk(redactor.redact, hides).redact if callable(hides) else redactor.redact
 
 
 class _KeyWalk:
-    """Masks by key alone, asking the redactor once per distinct key."""
+    """Masks by key alone, asking the redactor once per distinct key.
 
-    def __init__(self, hides: Callable[[str], bool]) -> None:
+    It knows dicts, lists and tuples; whatever else data holds is left to the redactor itself.
+    """
+
+    def __init__(self, redact: Redact, hides: Callable[[str], bool]) -> None:
+        self._redact_all = redact
         self._hidden = _Remembered(hides)
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return self._mapping(data)
+        except (_Unfamiliar, RecursionError):
+            return self._redact_all(data)
+
+    def _mapping(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         masked = None
         hidden = self._hidden
         for key, value in data.items():
@@ -87,26 +100,27 @@ class _KeyWalk:
                 new: Any = MASK
             elif kind is str or kind is float or kind is int or value is None:
                 continue
-            elif isinstance(value, dict):
-                new = self.redact(value)
-            elif isinstance(value, list | tuple):
-                new = self._redact_items(value)
             else:
-                continue
+                new = self._value(value)
             if new is not value:
                 if masked is None:
                     masked = dict(data)
                 masked[key] = new
         return data if masked is None else masked
 
-    def _redact_items(self, items: Any) -> Any:
-        masked = [self._redact_item(item) for item in items]
-        return items if all(new is old for new, old in zip(masked, items, strict=True)) else masked
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self._mapping(value)
+        if isinstance(value, _SCALARS):
+            return value
+        if type(value) is not list and type(value) is not tuple:
+            raise _Unfamiliar
+        masked = [self._value(item) for item in value]
+        return value if all(new is old for new, old in zip(masked, value, strict=True)) else masked
 
-    def _redact_item(self, item: Any) -> Any:
-        if isinstance(item, dict):
-            return self.redact(item)
-        return self._redact_items(item) if isinstance(item, list | tuple) else item
+
+class _Unfamiliar(Exception):
+    pass
 
 
 class _Remembered(dict[Any, bool]):
