@@ -43,7 +43,7 @@ class FileBroker(Broker):
     A line is written whole, by one call to the operating system, before ``execute`` returns, so it survives the death
     of the process, though not of the machine. An order whose key the file holds already is not written again. The
     params are what the model gave: core does not redact what a broker needs to act, so the file, which only its owner
-    can read, may hold secrets. The keys of all orders are kept in memory, about 150 bytes each.
+    can read, may hold secrets. The keys of all orders are kept in memory, about 125 bytes each.
     """
 
     idempotent: ClassVar[bool] = True
