@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -14,8 +14,11 @@ from mdm_core.values import Event
 Getter: TypeAlias = Callable[[Event], Any]
 ABSENT = (KeyError, TypeError, IndexError)
 
-_PER_MS = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+_PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 _LATEST_MS = 253_402_300_799_999  # the end of the year 9999, the last instant that ISO 8601 can write
+_HALF, _WHOLE = 1 << 63, 1 << 64
 
 
 def getter(path: str) -> Getter:
@@ -45,7 +48,7 @@ def getter(path: str) -> Getter:
 
 
 def without(event: Mapping[str, Any], path: str) -> tuple[dict[str, Any], Any]:
-    """Split an event into the rest and the value at a path; the event itself is not changed.
+    """Split an event into the rest and the value at a path, however it is spelled; the event itself is not changed.
 
     Args:
         event: The event.
@@ -55,38 +58,46 @@ def without(event: Mapping[str, Any], path: str) -> tuple[dict[str, Any], Any]:
         The rest, copied along the path, and the value, or None if there is none.
     """
     rest = dict(event)
-    if path in rest:
-        return rest, rest.pop(path)
-    inner = rest
-    *parents, last = path.split(".")
-    for part in parents:
-        if not isinstance(inner.get(part), Mapping):
-            return rest, None
-        inner[part] = dict(inner[part])
-        inner = inner[part]
-    return rest, inner.pop(last, None)
+    found = list(_taken(rest, path.split(".")))
+    return rest, found[0] if found else None
+
+
+def _taken(inner: dict[str, Any], parts: list[str]) -> Iterator[Any]:
+    """Take out every value that flattening would give the name, the one that ``getter`` finds first."""
+    for n in range(len(parts), 0, -1):
+        name = ".".join(parts[:n])
+        if name not in inner:
+            continue
+        if n == len(parts):
+            yield inner.pop(name)
+        elif isinstance(inner[name], Mapping):
+            inner[name] = dict(inner[name])
+            yield from _taken(inner[name], parts[n:])
 
 
 def check_key(value: Any) -> Key:
-    """Give a key that is text or a whole number; anything else is refused.
+    """Give a key that is text or a whole number of at most 64 bits; anything else is refused.
 
     Raises:
         InvalidEvent: Reason ``invalid_key``.
     """
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise InvalidEvent("invalid_key", f"the key must be text or a whole number, not {type(value).__name__}")
+    return _name(value, "key")
 
 
 def check_id(value: Any) -> str | int:
-    """Give an id that is text or a whole number; anything else is refused.
+    """Give an id that is text or a whole number of at most 64 bits; anything else is refused.
 
     Raises:
         InvalidEvent: Reason ``invalid_id``.
     """
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+    return _name(value, "id")
+
+
+def _name(value: Any, what: str) -> str | int:
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and -_HALF <= value < _WHOLE):
         return value
-    raise InvalidEvent("invalid_id", f"the id must be text or a whole number, not {type(value).__name__}")
+    kind = "a larger one" if type(value) is int else type(value).__name__
+    raise InvalidEvent(f"invalid_{what}", f"the {what} must be text or a whole number of at most 64 bits, not {kind}")
 
 
 def to_ms(unit: str) -> Callable[[Any], int]:
@@ -98,16 +109,21 @@ def to_ms(unit: str) -> Callable[[Any], int]:
     Returns:
         A function that raises ``InvalidEvent`` with reason ``invalid_timestamp``.
     """
-    return _from_iso if unit == "iso" else _from_number(_PER_MS[unit])
+    return _from_iso if unit == "iso" else _from_number(_PER_SECOND[unit])
 
 
-def _from_number(factor: float) -> Callable[[Any], int]:
+def _from_number(per_second: int) -> Callable[[Any], int]:
+    whole = per_second == 1000
+
     def convert(value: Any) -> int:
-        if type(value) is int and 0 <= value <= _LATEST_MS and factor == 1.0:
+        if type(value) is int and 0 <= value <= _LATEST_MS and whole:
             return value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidEvent("invalid_timestamp", f"the timestamp must be a number, not {type(value).__name__}")
-        return _in_range(value * factor if isinstance(value, float) or abs(value) < 1 << 64 else float("inf"))
+        if isinstance(value, int):
+            return _in_range(value * 1000 // per_second)
+        # Seconds such as 1700000000.129 are stored a hair below it, and the millisecond must not be lost to that.
+        return _in_range(round(value * 1000 / per_second, 3))
 
     return convert
 
@@ -119,7 +135,7 @@ def _from_iso(value: Any) -> int:
         time = datetime.fromisoformat(value)
     except ValueError:
         raise InvalidEvent("invalid_timestamp", "the timestamp is not ISO 8601") from None
-    return _in_range((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+    return _in_range(((time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH) // _MS)
 
 
 def _in_range(ms: float) -> int:

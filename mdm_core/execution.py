@@ -62,14 +62,15 @@ class Executor:
     def _order(self, decision: Decision) -> Order:
         final, context = decision.final, decision.context
         key = idempotency_key(self._run_id, context.event_id, final.action)
-        return Order(final.action, final.params or {}, context.key, decision.features, key)
+        # A copy, because the packet tells of these params after the broker has had them.
+        return Order(final.action, dict(final.params or {}), context.key, decision.features, key)
 
     def _attempt(self, order: Order, step: int) -> Receipt:
         try:
             receipt = self._broker.execute(order)
             if not isinstance(receipt, Receipt) or receipt.status not in _STATUSES:
                 raise ContractError("a broker must return a Receipt")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Whether the order took effect before the broker raised cannot be known here.
             self._on_failure(describe("broker", self._broker.component_id, error, step))
             return Receipt("unknown", "error")

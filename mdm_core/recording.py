@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from mdm_core.values import Event, Failure, Position
 
 _log = get_logger("run")
 _EXCERPT = 200
+_STARTED = ("run_id", "distributions", "config_sha256", "python")
 
 
 class TraceFailed(MdmError):
@@ -58,6 +62,7 @@ class Recorder:
         self._packet_sinks = [s for s in sinks if s.accepts == "packets"]
         self._audit_sinks = [s for s in sinks if s.accepts == "audit"]
         self._observers = list(observers)
+        self._dropped: set[int] = set()
         self._watches_decisions = self._overriding("on_decision")
         self._needs_packets = bool(self._packet_sinks or self._watches_decisions)
         self._tally = tally
@@ -72,7 +77,8 @@ class Recorder:
             raw_excerpts: Whether text that is no event may be written as it is.
         """
         self._raw_excerpts = raw_excerpts
-        self.audit("run_started", {k: run[k] for k in ("run_id", "distributions", "config_sha256", "python")})
+        # A redactor may have left some out, or all if it failed.
+        self.audit("run_started", {k: run[k] for k in _STARTED if k in run})
         for observer in self._overriding("on_run_start"):
             self._tell(observer, "on_run_start", self._redact(run))
 
@@ -96,17 +102,23 @@ class Recorder:
         elif not decision.final.allowed:
             self._denied(decision)
 
-    def dead_letter(self, reason: str, position: Position, content: Event | str) -> None:
+    def dead_letter(self, reason: str, position: Position, content: Event | object) -> None:
         """Keep something that could not be decided.
 
         Args:
             reason: A stable code.
             position: Where it stands in the source.
-            content: The event, or the text that is none.
+            content: The event, or what stood in its place.
+
+        Raises:
+            TraceFailed: It could not be written.
         """
         self._tally.dead_letters[reason] += 1
         excerpt = self._excerpt(content)
-        self._dead_letters.write({"position": position, "reason": reason, "excerpt": excerpt})
+        try:
+            self._dead_letters.write({"position": position, "reason": reason, "excerpt": excerpt})
+        except OSError as error:
+            raise self._dead_letters_failed(error) from error
 
     def failure(self, failure: Failure) -> None:
         """Tell of a failure.
@@ -144,11 +156,14 @@ class Recorder:
         Raises:
             TraceFailed: A sink could not write.
         """
-        self._dead_letters.flush()
+        try:
+            self._dead_letters.flush(durable)
+        except OSError as error:
+            raise self._dead_letters_failed(error) from error
         for sink in self._sinks:
             try:
                 sink.flush(durable)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise self._sink_failed(sink, error) from error
 
     def end(self, summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -163,8 +178,12 @@ class Recorder:
         findings = {}
         for observer in self._overriding("on_run_end"):
             found = self._tell(observer, "on_run_end", summary)
-            if isinstance(found, Mapping):
-                findings[observer.component_id] = found
+            if not isinstance(found, Mapping):
+                continue
+            try:
+                findings[observer.component_id] = msgspec.to_builtins(found, str_keys=True, enc_hook=_figure)
+            except (TypeError, RecursionError) as error:
+                self._drop(observer, error)
         return findings
 
     def close(self) -> None:
@@ -183,9 +202,11 @@ class Recorder:
         }
         self.audit("denied", details)
 
-    def _excerpt(self, content: Event | str) -> str:
+    def _excerpt(self, content: Event | object) -> str:
         if isinstance(content, Mapping):
-            text = _encode(self._redact(content)).decode(errors="replace")
+            text = _encode(self._redact(content)).decode()
+        elif not isinstance(content, str):
+            text = _type_name(content)
         elif self._raw_excerpts:
             text = content
         else:
@@ -197,14 +218,17 @@ class Recorder:
         return [o for o in self._observers if getattr(type(o), method) is not getattr(Observer, method)]
 
     def _tell(self, observer: Observer, method: str, argument: Any) -> Any:
+        if id(observer) in self._dropped:  # since the telling began, because telling another one dropped it
+            return None
         try:
             return getattr(observer, method)(argument)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._drop(observer, error)
         return None
 
-    def _drop(self, observer: Observer, error: Exception) -> None:
-        self._observers.remove(observer)
+    def _drop(self, observer: Observer, error: BaseException) -> None:
+        self._dropped.add(id(observer))
+        self._observers = [o for o in self._observers if o is not observer]
         self._watches_decisions = self._overriding("on_decision")
         _log.error("observer %s raised %s and is dropped", observer.component_id, type(error).__name__)
         self.failure(describe("observer", observer.component_id, error))
@@ -212,13 +236,19 @@ class Recorder:
     def _write(self, sink: TraceSink, record: Mapping[str, Any]) -> None:
         try:
             sink.write(record)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._sink_failed(sink, error) from error
 
-    def _sink_failed(self, sink: TraceSink, error: Exception) -> TraceFailed:
+    def _sink_failed(self, sink: TraceSink, error: BaseException) -> TraceFailed:
+        return self._trace_failed(f"trace sink {sink.component_id}", error)
+
+    def _dead_letters_failed(self, error: OSError) -> TraceFailed:
+        return self._trace_failed(DEAD_LETTER_FILE, error)
+
+    def _trace_failed(self, what: str, error: BaseException) -> TraceFailed:
         self._tally.errors[f"trace_error:{type(error).__name__}"] += 1
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
-        return TraceFailed(f"trace sink {sink.component_id} failed: {type(error).__name__}{reason}")
+        return TraceFailed(f"{what} failed: {type(error).__name__}{reason}")
 
 
 class _DeadLetters:
@@ -231,21 +261,36 @@ class _DeadLetters:
             self._file = os.fdopen(open_private(self._path, os.O_WRONLY | os.O_APPEND), "ab")
         self._file.write(_encode(letter) + b"\n")
 
-    def flush(self) -> None:
+    def flush(self, durable: bool) -> None:
         if self._file is not None:
             self._file.flush()
+            if durable:
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # the flush before told of it
+                self._file.close()
 
 
 def _encode(data: Any) -> bytes:
     try:
         return msgspec.json.encode(data, enc_hook=_type_name)
-    except (UnicodeEncodeError, OverflowError, ValueError, RecursionError):
-        return msgspec.json.encode(ascii(data))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _encode_ascii(data)
+
+
+def _encode_ascii(data: Any) -> bytes:
+    """Write what msgspec cannot, such as half a surrogate pair, as long as JSON has a way to say it."""
+    try:
+        return json.dumps(data, default=_type_name, skipkeys=True).encode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return msgspec.json.encode(_type_name(data))
 
 
 def _type_name(value: Any) -> str:
     return f"[{type(value).__name__}]"
+
+
+def _figure(value: Any) -> float | str:
+    return float(value) if isinstance(value, Real) else str(value)

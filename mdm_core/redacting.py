@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from mdm_core.contracts import Redactor
+from mdm_core.errors import ContractError
 
 MASK = "[REDACTED]"
 FAILED = "[REDACTION FAILED]"
@@ -24,7 +25,7 @@ class Redaction:
         redactor: The redactor, or None to write everything as it is.
 
     Attributes:
-        failures: How often the redactor raised.
+        failures: How often the redactor raised or did not return a mapping.
         last_error: The type of the last exception.
     """
 
@@ -43,7 +44,7 @@ class Redaction:
             What may be written.
         """
         try:
-            return self._redact(data)
+            return _checked(self._redact(data))
         except Exception as error:
             self._failed(error)
             return {"redaction": FAILED}
@@ -58,7 +59,7 @@ class Redaction:
             What may be written.
         """
         try:
-            return self._redact(packet)
+            return _checked(self._redact(packet))
         except Exception as error:
             self._failed(error)
             return _bare(packet)
@@ -73,6 +74,12 @@ class Redaction:
             return lambda data: data
         hides = getattr(redactor, "hides", None)
         return _KeyWalk(redactor.redact, hides).redact if callable(hides) else redactor.redact
+
+
+def _checked(redacted: Mapping[str, Any]) -> Mapping[str, Any]:
+    if type(redacted) is dict or isinstance(redacted, Mapping):
+        return redacted
+    raise ContractError("a redactor must return a mapping")
 
 
 class _KeyWalk:

@@ -56,6 +56,8 @@ def create_run_dir(runs_dir: Path, run_id: str) -> Path:
         runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)
     except FileExistsError:
+        if not runs_dir.is_dir():
+            raise UsageError(f"{runs_dir}: is a file; choose another --runs-dir") from None
         raise UsageError(
             f"run {run_id!r} exists already in {runs_dir}: choose another --run-id, or leave it out"
         ) from None

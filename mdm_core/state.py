@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from dataclasses import fields, is_dataclass
+from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args, get_type_hints
 
 import attrs
 import msgspec
@@ -28,7 +29,11 @@ class KeyedState(Generic[S]):
 
     Args:
         factory: The state's type, called without arguments for a key that is new.
-        max_keys: How many keys are remembered.
+        max_keys: How many keys are remembered, at least 1.
+
+    Raises:
+        TypeError: A part of the state would not be saved.
+        ValueError: ``max_keys`` is less than 1.
 
     Attributes:
         max_keys: How many keys are remembered.
@@ -38,7 +43,9 @@ class KeyedState(Generic[S]):
     __slots__ = ("_decode", "_encode", "_factory", "_states", "evicted", "max_keys")
 
     def __init__(self, factory: type[S], max_keys: int = 100_000) -> None:
-        _refuse_private_fields(factory)
+        _refuse_private_fields(factory, set())
+        if max_keys < 1:
+            raise ValueError(f"keyed state {factory.__name__}: max_keys must be at least 1, got {max_keys!r}")
         self._factory: Callable[[], S] = factory
         self._states: OrderedDict[Key, S] = OrderedDict()
         self._encode = msgspec.msgpack.Encoder(enc_hook=_to_builtin).encode
@@ -97,7 +104,7 @@ class KeyedState(Generic[S]):
 
     def snapshot(self) -> bytes:
         """Encode all states, in their order of use, and the count of evictions."""
-        items = [(key, self._encode(state)) for key, state in self._states.items()]
+        items = [(_packed(key), self._encode(state)) for key, state in self._states.items()]
         return _FORMAT + msgspec.msgpack.encode((self.evicted, items))
 
     def restore(self, data: bytes) -> None:
@@ -110,8 +117,8 @@ class KeyedState(Generic[S]):
             ValueError: The bytes are of another version or do not fit the state's type.
         """
         _check_format(data)
-        evicted, items = msgspec.msgpack.decode(data[1:], type=tuple[int, list[tuple[Key, bytes]]])
-        self._states = OrderedDict((key, self._read(_FORMAT + state)) for key, state in items)
+        evicted, items = msgspec.msgpack.decode(data[1:], type=tuple[int, list[tuple[int | bytes | None, bytes]]])
+        self._states = OrderedDict((_unpacked(key), self._read(_FORMAT + state)) for key, state in items)
         self.evicted = evicted
 
     def copy(self) -> KeyedState[S]:
@@ -145,7 +152,8 @@ def keyed_state(factory: type[S], *, max_keys: int | str = 100_000) -> KeyedStat
 
     Args:
         factory: The state's type, called without arguments for a key that is new. An attrs class whose fields are
-            numbers, or lists, dicts, deques and ``array.array`` of them; no field starts with an underscore.
+            numbers, or lists, dicts, deques and ``array.array`` of them; no field starts with an underscore. A whole
+            number comes back as a float from a field that is annotated ``float``; ``int | float`` keeps either.
         max_keys: How many keys are remembered, or the name of the option that says so.
 
     Returns:
@@ -174,11 +182,29 @@ def states_of(component: Any) -> dict[str, KeyedState[Any]]:
     return {f.name: getattr(component, f.name) for f in attrs.fields(type(component)) if _STATE in f.metadata}
 
 
-def _refuse_private_fields(factory: type) -> None:
+def _refuse_private_fields(kind: Any, seen: set[Any]) -> None:
     # msgspec leaves such fields out when it encodes, so a restored state would silently lack them.
-    private = [f.name for f in attrs.fields(factory) if f.name.startswith("_")] if attrs.has(factory) else []
+    for inner in get_args(kind):
+        _refuse_private_fields(inner, seen)
+    if kind in seen or not isinstance(kind, type) or not (attrs.has(kind) or is_dataclass(kind)):
+        return
+    seen.add(kind)
+    names = [f.name for f in (fields(kind) if is_dataclass(kind) else attrs.fields(kind))]
+    private = [name for name in names if name.startswith("_")]
     if private:
-        raise TypeError(f"keyed state {factory.__name__}: rename {', '.join(private)} without the underscore")
+        raise TypeError(f"keyed state {kind.__name__}: rename {', '.join(private)} without the underscore")
+    hints = get_type_hints(kind)
+    for name in names:
+        _refuse_private_fields(hints[name], seen)
+
+
+def _packed(key: Key) -> int | bytes | None:
+    # Bytes, because a key may be text that UTF-8 alone cannot hold.
+    return key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
+
+
+def _unpacked(key: int | bytes | None) -> Key:
+    return key.decode("utf-8", "surrogatepass") if isinstance(key, bytes) else key
 
 
 def _check_format(data: bytes) -> None:
@@ -198,9 +224,15 @@ def _from_builtin(target: type, value: Any) -> Any:
     # A generic alias such as deque[float] arrives whole.
     origin = getattr(target, "__origin__", target)
     if origin is array:
+        if not value:
+            raise ValueError("an array begins with its type code")
         restored = array(chr(value[0]))
         restored.frombytes(value[1:])
         return restored
     if origin is deque:
-        return deque(value[1], maxlen=value[0])
+        maxlen, items = value
+        inside = get_args(target)
+        if inside:
+            items = msgspec.convert(items, list[inside[0]], dec_hook=_from_builtin)  # type: ignore[valid-type]
+        return deque(items, maxlen=maxlen)
     raise TypeError(f"keyed state cannot hold a {target!r}")
