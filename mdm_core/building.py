@@ -13,7 +13,7 @@ from mdm_core.config import Config, Place, Table
 from mdm_core.contracts import Component
 from mdm_core.errors import ConfigError, PluginError
 from mdm_core.kinds import BY_SECTION, Kind, kind_of
-from mdm_core.options import OptionField, jsonable, option_fields
+from mdm_core.options import BadValue, OptionField, describe_type, jsonable, option_fields
 from mdm_core.plugins import Plugin, Registry
 from mdm_core.wording import did_you_mean, listing, one_line
 
@@ -41,6 +41,20 @@ class Built:
     files: tuple[Path, ...] = ()
 
 
+@attrs.define
+class _Values:
+    """What a table comes to: arguments for the constructor, the same for people, and the children among them."""
+
+    arguments: dict[str, Any] = attrs.field(factory=dict)
+    shown: dict[str, Any] = attrs.field(factory=dict)
+    children: list[Built] = attrs.field(factory=list)
+
+    def add_child(self, field: OptionField, child: Built | None) -> None:
+        if child is not None:
+            self.arguments[field.name], self.shown[field.name] = child.component, child.resolved
+            self.children.append(child)
+
+
 class Builder:
     """Makes components from the tables of one configuration and collects what is wrong.
 
@@ -55,7 +69,7 @@ class Builder:
     def __init__(self, config: Config, registry: Registry) -> None:
         self.config = config
         self.registry = registry
-        self.problems: list[str] = []
+        self.problems = list(config.problems())
 
     def all_of(self, section: str) -> list[Built]:
         """Build the components of a section that may hold several."""
@@ -65,21 +79,22 @@ class Builder:
 
     def one_of(self, section: str) -> Built | None:
         """Build the component of a section, or report that the section is missing."""
+        kind = BY_SECTION[section]
         table = self.config.table(section)
-        if table is None:
-            kind = BY_SECTION[section]
+        if table is not None:
+            return self._build(table, kind)
+        if not self.config.document.get(section):  # else what stands there is a problem of its own
             self.problems.append(
-                f'{self.config.path}: section [{section}] is missing; add it with use = "…" ({kind.name}s are '
-                f"listed by `mdm plugins`)"
+                f'{self.config.path}: section [{section}] is missing; add it with use = "…" '
+                f"(`mdm plugins` lists the {kind.name}s)"
             )
-            return None
-        return self._build(table, BY_SECTION[section])
+        return None
 
     def options(self, cls: type, section: str) -> Any:
         """Build a plain options class, such as ``[pipeline]``, from its section."""
         table = self.config.table(section) or Table({}, Place(str(self.config.path), (section,)))
         values = self._values(cls, table, known=set())
-        return None if values is None else self._construct(cls, values[0], table.place)
+        return None if values is None else self._construct(cls, values.arguments, table.place)
 
     def finish(self) -> None:
         """Raise what was collected.
@@ -93,10 +108,10 @@ class Builder:
     def _build(self, table: Table, kind: Kind) -> Built | None:
         component_id = table.values.get("use")
         if component_id is None:
-            self._problem(table.place, f'`use` is missing; name the {kind.name}, such as use = "plugin.component"')
+            self._problem(table.place, f'`use` is missing; name a {kind.name} that `mdm plugins` lists: use = "…"')
             return None
         if not isinstance(component_id, str):
-            self._problem(table.place.child("use"), f"expected text, got {component_id!r}")
+            self._problem(table.place.child("use"), f"expected text, got {describe_type(type(component_id))}")
             return None
         try:
             registered = self.registry.find(component_id, kind)
@@ -105,71 +120,79 @@ class Builder:
             self._problem(table.place.child("use"), str(error))
             return None
         values = self._values(cls, table, known={"use"})
-        if values is None:
-            return None
-        arguments, shown, children = values
-        made = self._construct(cls, arguments, table.place)
-        if made is None:
+        made = None if values is None else self._construct(cls, values.arguments, table.place)
+        if values is None or made is None:
             return None
         object.__setattr__(made, "component_id", component_id)
-        resolved = {"use": component_id, **shown}
+        children = values.children
+        resolved = {"use": component_id, **values.shown}
         plugins = [registered.plugin, *(p for child in children for p in child.plugins)]
-        files = [a for a in arguments.values() if isinstance(a, Path)] + [f for c in children for f in c.files]
+        files = [a for a in values.arguments.values() if isinstance(a, Path)] + [f for c in children for f in c.files]
         return Built(made, component_id, table.place, resolved, tuple(plugins), tuple(files))
 
-    def _values(
-        self, cls: type, table: Table, known: set[str]
-    ) -> tuple[dict[str, Any], dict[str, Any], list[Built]] | None:
+    def _values(self, cls: type, table: Table, known: set[str]) -> _Values | None:
         """Check every option of a table; None if anything is wrong."""
         before = len(self.problems)
         fields = option_fields(cls)
-        names = {f.name for f in fields}
+        names = {f.name for f in fields if not f.info.rest}
         left = {k: v for k, v in table.values.items() if k not in names | known}
-        rest = next((f for f in fields if f.info.rest), None)
-        if rest is None:
+        if not any(f.info.rest for f in fields):
             self._unknown(left, names, table.place)
-        arguments: dict[str, Any] = {}
-        shown: dict[str, Any] = {}
-        children: list[Built] = []
+        values = _Values()
         for field in fields:
-            if field is rest:
-                arguments[field.name] = shown_rest = left
-                shown.update(jsonable(shown_rest))
+            if field.info.rest:
+                values.arguments[field.name] = self._converted(field, left, table.place)
+                values.shown |= jsonable(left)
             elif field.child:
-                child = self._child(field, table)
-                if child is not None:
-                    arguments[field.name], shown[field.name] = child.component, child.resolved
-                    children.append(child)
+                values.add_child(field, self._child(field, table))
             elif field.name in table.values:
-                self._option(field, table, arguments, shown)
+                self._option(field, table, values)
             elif field.required:
-                self._problem(table.place, f"option {field.name!r} is required: {field.info.help}")
+                self._missing(field, table.place)
             elif not field.info.secret:
-                shown[field.name] = jsonable(field.default)
-        return (arguments, shown, children) if len(self.problems) == before else None
+                values.shown[field.name] = jsonable(field.default)
+        return values if len(self.problems) == before else None
 
-    def _option(self, field: OptionField, table: Table, arguments: dict[str, Any], shown: dict[str, Any]) -> None:
-        value = table.values[field.name]
+    def _option(self, field: OptionField, table: Table, values: _Values) -> None:
+        given = table.values[field.name]
         place = table.place.child(field.name)
+        if field.info.secret:
+            values.arguments[field.name], values.shown[field.name] = self._secret(given, place), given
+        else:
+            values.arguments[field.name] = self._converted(field, given, place)
+            values.shown[field.name] = jsonable(values.arguments[field.name])
+
+    def _converted(self, field: OptionField, value: Any, place: Place) -> Any:
         try:
-            if field.info.secret:
-                arguments[field.name], shown[field.name] = _from_environment(value), value
-            else:
-                arguments[field.name] = field.convert(value)
-                shown[field.name] = jsonable(arguments[field.name])
+            return field.convert(value)
+        except BadValue as error:
+            for path, problem in error.problems:
+                self._problem(place.child(*path), problem)
+        return None
+
+    def _secret(self, value: Any, place: Place) -> str | None:
+        try:
+            return _from_environment(value)
         except ValueError as error:
             self._problem(place, str(error))
+        return None
+
+    def _missing(self, field: OptionField, place: Place) -> None:
+        value = '{ env = "NAME" }' if field.info.secret else "…"
+        self._problem(place, f"option {field.name!r} is missing; add {field.name} = {value} ({field.info.help})")
 
     def _child(self, field: OptionField, table: Table) -> Built | None:
         values = table.values.get(field.name)
         place = table.place.child(field.name)
         if values is None and field.required:
-            self._problem(table.place, f"table {field.name!r} is required: {field.info.help}")
+            header = ".".join(str(key) for key in place.path if isinstance(key, str))
+            missing = f'table {field.name!r} is missing; add [{header}] with use = "…" ({field.info.help})'
+            self._problem(table.place, missing)
             return None
         if values is None:
             values = {"use": field.default}
         if not isinstance(values, Mapping):
-            self._problem(place, f"must be a table with `use`, got {values!r}")
+            self._problem(place, f'expected a table with use = "…", got {describe_type(type(values))}')
             return None
         if "use" not in values and not field.required:
             values = {"use": field.default, **values}
@@ -182,20 +205,27 @@ class Builder:
     def _construct(self, cls: type, arguments: Mapping[str, Any], place: Place) -> Any:
         try:
             return cls(**arguments)
-        except ConfigError as error:
-            for problem in error.problems:
-                self._problem(place, problem.removeprefix(f"{cls.__name__}."))
         except Exception as error:
-            self._problem(place, one_line(error))
+            problems = error.problems if isinstance(error, ConfigError) else [one_line(error)]
+            for problem in problems:
+                text = problem.removeprefix(f"{cls.__name__}.")
+                self._problem(place, _without_secrets(text, cls, arguments))
         return None
 
     def _problem(self, place: Place, text: str) -> None:
         self.problems.append(f"{place}: {text}")
 
 
+def _without_secrets(text: str, cls: type, arguments: Mapping[str, Any]) -> str:
+    for field in option_fields(cls):
+        if field.info.secret and arguments.get(field.name):
+            text = text.replace(arguments[field.name], "[REDACTED]")
+    return text
+
+
 def _from_environment(value: Any) -> str:
     if not (isinstance(value, Mapping) and set(value) == {"env"} and isinstance(value["env"], str)):
-        raise ValueError('a secret must not stand in a file; write { env = "NAME" } and set that variable')
+        raise ValueError('a secret must not stand here; write { env = "NAME" } and set that variable')
     secret = os.environ.get(value["env"])
     if not secret:
         raise ValueError(f"the environment variable {value['env']} is not set; set it to the secret")

@@ -6,16 +6,15 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
 from mdm_core.errors import ConfigError
 from mdm_core.kinds import BY_SECTION
 from mdm_core.options import option
-from mdm_core.wording import did_you_mean, listing
-
-KeyPath: TypeAlias = tuple[str | int, ...]
+from mdm_core.toml_lines import find_lines
+from mdm_core.wording import KeyPath, did_you_mean, listing, spelled, toml_key
 
 SECTIONS = ("pipeline", *BY_SECTION)
 SEVERAL = frozenset({"features", "modulators", "trace", "observers"})
@@ -63,20 +62,19 @@ class Place:
     Attributes:
         file: The file.
         path: Keys from the top of the document.
-        lines: Key path to line number, as far as they are known.
+        origins: Key path to where it was read, such as ``pipeline.toml:7`` or ``--set``.
     """
 
     file: str
     path: KeyPath
-    lines: Mapping[KeyPath, int] = attrs.field(factory=dict, repr=False)
+    origins: Mapping[KeyPath, str] = attrs.field(factory=dict, repr=False)
 
     def child(self, *keys: str | int) -> Place:
         """The place of something inside."""
         return attrs.evolve(self, path=(*self.path, *keys))
 
     def __str__(self) -> str:
-        line = self.lines.get(self.path)
-        return f"{self.file}{f':{line}' if line else ''} {_spell(self.path)}"
+        return f"{self.origins.get(self.path, self.file)} {_spell(self.path)}"
 
 
 @attrs.frozen
@@ -99,30 +97,43 @@ class Config:
     Attributes:
         path: The file.
         document: The whole document.
-        lines: Key path to line number.
+        origins: Key path to where it was read.
     """
 
     path: Path
     document: Mapping[str, Any]
-    lines: Mapping[KeyPath, int]
+    origins: Mapping[KeyPath, str]
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the sections themselves, one line each."""
+        for name, value in self.document.items():
+            problem = _section_problem(name, value)
+            if name not in SECTIONS and not isinstance(value, Mapping | list):
+                origin = self.origins.get((name,), self.path)
+                yield f"{origin} {toml_key(name)}: stands above all sections; move it below the one it belongs to"
+            elif problem:
+                yield f"{self._place(name)}: {problem}"
 
     def tables(self, section: str) -> list[Table]:
-        """The tables of a section, in order; a single table counts as one.
+        """The tables of a section, in order; a single table counts as one, a section that is no table as none.
 
         Args:
             section: Such as ``modulators``.
         """
         value = self.document.get(section)
-        if value is None:
-            return []
-        place = Place(str(self.path), (section,), self.lines)
+        place = self._place(section)
         if isinstance(value, Mapping):
             return [Table(value, place)]
-        return [Table(table, place.child(i)) for i, table in enumerate(value)]
+        if isinstance(value, list) and _section_problem(section, value) is None:
+            return [Table(table, place.child(i)) for i, table in enumerate(value)]
+        return []
 
     def table(self, section: str) -> Table | None:
         """The only table of a section, or None."""
         return next(iter(self.tables(section)), None)
+
+    def _place(self, section: str) -> Place:
+        return Place(str(self.path), (section,), self.origins)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -130,28 +141,24 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         path: The file.
-        overrides: ``section.key=value`` each, the value in TOML.
+        overrides: ``section.key=value`` each, the value in TOML; items of a list are numbered from 1.
 
     Returns:
-        The configuration.
+        The configuration; whether its sections make sense is not checked yet.
 
     Raises:
-        ConfigError: The file cannot be read or is not a pipeline's, or an override is wrong.
+        ConfigError: The file cannot be read or is not TOML, or an override is wrong.
     """
     path = Path(path)
     text = _read(path)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {_with_line_and_column(error, text)}") from None
-    lines = {place: line for place, line in _find_lines(text) if _exists(document, place)}
+        raise ConfigError(f"{path}: not valid TOML{_what_is_wrong(error, text)}") from None
+    origins = {place: f"{path}:{line}" for place, line in find_lines(text).items()}
     for override in overrides:
-        for place in _set(document, override):
-            lines.pop(place, None)
-    problems = [*_section_problems(path, document, lines)]
-    if problems:
-        raise ConfigError(problems)
-    return Config(path, document, lines)
+        _set(document, origins, override)
+    return Config(path, document, origins)
 
 
 def _read(path: Path) -> str:
@@ -164,119 +171,104 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}; save the file as UTF-8") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _with_line_and_column(error: tomllib.TOMLDecodeError, text: str) -> str:
-    message = str(error)
-    if "end of document" in message:
-        lines = text.splitlines() or [""]
-        return message.replace("end of document", f"end of the file, line {len(lines)}, column {len(lines[-1]) + 1}")
-    return message
-
-
-def _section_problems(path: Path, document: Mapping[str, Any], lines: Mapping[KeyPath, int]) -> Iterator[str]:
-    for name, value in document.items():
-        place = Place(str(path), (name,), lines)
-        if name not in SECTIONS:
-            yield f"{place}: unknown section{did_you_mean(name, SECTIONS)}; sections: {listing(SECTIONS)}"
-        elif isinstance(value, Mapping) or (
-            name in SEVERAL and isinstance(value, list) and all(isinstance(v, Mapping) for v in value)
-        ):
-            continue
-        elif isinstance(value, list):
-            yield f"{place}: only one is possible; write [{name}] once, with single brackets"
-        else:
-            yield f"{place}: must be a table; write [{name}] and its keys below"
-
-
-def _set(document: dict[str, Any], override: str) -> Iterator[KeyPath]:
-    """Apply one ``--set`` and yield the places that it changed."""
-    name, equals, value = override.partition("=")
-    keys = [key.strip() for key in name.split(".")]
-    if not equals or len(keys) < 2 or not all(keys):
-        raise ConfigError(f"--set {override}: write section.key=value, such as --set model.threshold=0.7")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
         raise ConfigError(
-            f"--set {override}: {value!r} is not a TOML value; text needs quotes: --set '{name}=\"{value}\"'"
+            f"{path}: cannot be read: {error.strerror}; give the path of a pipeline's TOML file"
         ) from None
+
+
+_WHERE = re.compile(r" \(at (line \d+, column \d+|end of document)\)$")
+_TUPLE = re.compile(r"\('([^()]*?)',?\)")
+
+
+def _what_is_wrong(error: tomllib.TOMLDecodeError, text: str) -> str:
+    message = str(error)
+    where = _WHERE.search(message)
+    place = where[1] if where else "end of document"
+    if place == "end of document":
+        lines = text.split("\n")
+        place = f"line {len(lines)}, column {len(lines[-1]) + 1} (its end)"
+    what = _WHERE.sub("", message)
+    # tomllib names a table by the tuple of its keys.
+    what = _TUPLE.sub(lambda keys: f"[{keys[1].replace(chr(39) + ', ' + chr(39), '.')}]", what)
+    hint = "; text needs quotes" if what == "Invalid value" else ""
+    return f" at {place}: {what[:1].lower()}{what[1:]}{hint}"
+
+
+def _section_problem(name: str, value: Any) -> str | None:
+    if name not in SECTIONS:
+        return f"unknown section{did_you_mean(name, SECTIONS)}; sections: {listing(SECTIONS)}"
+    tables = isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+    if isinstance(value, Mapping) or (tables and name in SEVERAL):
+        return None
+    if tables:
+        return f"only one is possible; write [{name}] once, with single brackets"
+    return f"must be a table; write [{name}] and its keys below"
+
+
+def _set(document: dict[str, Any], origins: dict[KeyPath, str], override: str) -> None:
+    """Apply one ``--set``. Its value is in no message, for it may be a secret."""
+    name, equals, value = override.partition("=")
+    keys = _keys(name)
+    if not equals or len(keys) < 2:
+        raise ConfigError(f"--set {name}: write section.key=value, such as --set model.threshold=0.7")
     target: Any = document
     path: KeyPath = ()
     for key in keys[:-1]:
-        target, path = _step_into(target, key, path, override)
-    last: str | int = _index(target, keys[-1], override) if isinstance(target, list) else keys[-1]
-    target[last] = parsed
-    yield (*path, last)
+        step = _step(target, key, path, name)
+        if isinstance(target, dict) and key not in target:
+            target[key] = {}
+            origins[(*path, key)] = "--set"
+        target, path = target[step], (*path, step)
+    last = _step(target, keys[-1], path, name)
+    target[last] = _parsed(name, value)
+    for place in [p for p in origins if p[: len(path) + 1] == (*path, last)]:
+        del origins[place]
+    origins.update(dict.fromkeys(_places((*path, last), target[last]), "--set"))
 
 
-def _step_into(target: Any, key: str, path: KeyPath, override: str) -> tuple[Any, KeyPath]:
-    if isinstance(target, list):
-        index = _index(target, key, override)
-        return target[index], (*path, index)
-    inside = target.setdefault(key, {})
-    if not isinstance(inside, dict | list):
-        raise ConfigError(f"--set {override}: {_spell((*path, key))} is a value, not a table")
-    return inside, (*path, key)
+def _keys(name: str) -> list[str]:
+    """Split a dotted key as TOML does, quoted parts included."""
+    try:
+        inside = tomllib.loads(f"{name} = 0")
+    except tomllib.TOMLDecodeError:
+        return []
+    keys = []
+    while isinstance(inside, dict) and len(inside) == 1:
+        [(key, inside)] = inside.items()
+        keys.append(key)
+    return keys
 
 
-def _index(target: list[Any], key: str, override: str) -> int:
-    if not (key.isascii() and key.isdigit() and int(key) < len(target)):
-        raise ConfigError(f"--set {override}: {key!r} must be a number from 0 to {len(target) - 1}")
-    return int(key)
+def _parsed(name: str, value: str) -> Any:
+    try:
+        document = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        document = {}
+    if set(document) != {"value"}:
+        raise ConfigError(f"--set {name}: the value is not TOML; text needs quotes: --set '{name}=\"…\"'")
+    return document["value"]
+
+
+def _step(target: Any, key: str, path: KeyPath, name: str) -> str | int:
+    if isinstance(target, dict):
+        return key
+    if not isinstance(target, list):
+        raise ConfigError(f"--set {name}: {_spell(path)} is a value and holds no keys; set it as a whole")
+    if not (key.isascii() and key.isdigit() and 1 <= int(key) <= len(target)):
+        raise ConfigError(f"--set {name}: {_spell(path)} has {len(target)} items, numbered from 1; there is no {key!r}")
+    return int(key) - 1
+
+
+def _places(path: KeyPath, value: Any) -> Iterator[KeyPath]:
+    yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _places((*path, key), inner)
 
 
 def _spell(path: KeyPath) -> str:
     """``("modulators", 1, "max_ms")`` to ``[[modulators]] #2 max_ms``."""
-    head = str(path[0])
-    rest = list(path[1:])
-    text = f"[{head}]"
+    section, *rest = path
     if rest and isinstance(rest[0], int):
-        text = f"[[{head}]] #{rest.pop(0) + 1}"  # type: ignore[operator]
-    return " ".join([text, ".".join(map(str, rest))]).rstrip()
-
-
-_HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-\s\"']+?)\s*\]\]?\s*(?:#.*)?$")
-_ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_\-\"'][A-Za-z0-9_.\-\"' ]*?)\s*=")
-
-
-def _find_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
-    """Guess the line of every key; tomllib does not tell. Only places that exist in the document are kept."""
-    table: KeyPath = ()
-    seen: dict[KeyPath, int] = {}
-    inside_text = False
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not inside_text:
-            header = _HEADER.match(line)
-            if header:
-                table = _header_path(header, seen)
-                yield table, number
-            elif assignment := _ASSIGNMENT.match(line):
-                yield (*table, *_split(assignment[1])), number
-        inside_text ^= (line.count('"""') + line.count("'''")) % 2 == 1
-
-
-def _header_path(header: re.Match[str], seen: dict[KeyPath, int]) -> KeyPath:
-    path: KeyPath = ()
-    parts = _split(header[2])
-    for i, part in enumerate(parts):
-        path = (*path, part)
-        if header[1] == "[[" and i == len(parts) - 1:
-            seen[path] = seen.get(path, -1) + 1
-        if path in seen:
-            path = (*path, seen[path])
-    return path
-
-
-def _split(dotted: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in dotted.split(".")]
-
-
-def _exists(document: Any, path: KeyPath) -> bool:
-    for key in path:
-        try:
-            document = document[key]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return True
+        return f"[[{section}]] {spelled(tuple(rest))}"
+    return f"[{section}] {spelled(tuple(rest))}".rstrip()

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
 
 from mdm_core.errors import OptionError
+from mdm_core.wording import KeyPath, spelled
 
-_TYPE_WORDS = {
-    "str": "text",
-    "int": "whole number",
-    "float": "number",
-    "bool": "true or false",
-    "null": "nothing",
-    "None": "nothing",
-    "Path": "path",
-    "dict": "table",
-    "object": "table",
-    "array": "list",
+_WORDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Path: "path",
+    NoneType: "nothing",
+    Any: "anything",
 }
+_PLURALS = {"whole number": "whole numbers", "number": "numbers", "path": "paths", "table": "tables", "list": "lists"}
 _OPTION = "mdm.option"
 _CHILD = "mdm.component"
+
+
+class BadValue(ValueError):
+    """A value from a file that does not fit an option.
+
+    Attributes:
+        problems: Path inside the value, and what is wrong there; one or several.
+    """
+
+    def __init__(self, problems: Sequence[tuple[KeyPath, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{text} (at {spelled(path)})" if path else text for path, text in problems))
 
 
 @attrs.frozen
@@ -39,7 +52,7 @@ class Option:
         ge: Smallest value allowed.
         gt: The value must be greater than this.
         le: Largest value allowed.
-        choices: The only values allowed; of a list option, the only items.
+        choices: The only values allowed, in builtin types.
         secret: The value comes from the environment and is shown nowhere.
         rest: The option takes the keys that no other option claims.
         check: Raises ``ValueError`` for a value that the other rules cannot refuse.
@@ -54,18 +67,26 @@ class Option:
     rest: bool = False
     check: Callable[[Any], object] | None = None
 
-    def problem(self, value: Any) -> str | None:
+    def problems(self, value: Any) -> Iterator[tuple[KeyPath, str]]:
         """Say what is wrong with a value of the right type.
 
         Args:
-            value: The value, already of the option's type.
+            value: The value, already of the option's type; bounds and choices hold for the items of a list or table.
 
-        Returns:
-            A message that completes ``NAME: …``, or None if the value is allowed.
+        Yields:
+            Path inside the value, and a message that completes ``NAME: …``.
         """
         if value is None:
-            return None
-        return self._range_problem(value) or self._choice_problem(value) or self._check_problem(value)
+            return
+        fine = True
+        for path, item in _items(value):
+            problem = self._range_problem(item) or self._choice_problem(item)
+            if problem is not None:
+                fine = False
+                yield path, problem
+        problem = self._check_problem(value) if fine else None
+        if problem is not None:
+            yield (), problem
 
     def _range_problem(self, value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -81,12 +102,9 @@ class Option:
         return None
 
     def _choice_problem(self, value: Any) -> str | None:
-        if self.choices is None:
+        if self.choices is None or jsonable(value) in self.choices:
             return None
-        for item in value if isinstance(value, list | tuple) else [value]:
-            if item not in self.choices:
-                return f"must be one of {', '.join(map(repr, self.choices))}, got {item!r}"
-        return None
+        return _not_among(self.choices, value)
 
     def _check_problem(self, value: Any) -> str | None:
         if self.check is None:
@@ -112,13 +130,15 @@ def option(
 ) -> Any:
     """Declare one option of a component: an attrs field with its validator and help.
 
+    Bounds and choices of a list or dict hold for its items.
+
     Args:
         default: Value when the user gives none; without it the option is required. A list or dict is copied.
         help: One sentence for people.
         ge: Smallest value allowed.
         gt: The value must be greater than this.
         le: Largest value allowed.
-        choices: The only values (of a list: items) allowed.
+        choices: The only values allowed.
         secret: In a file only ``{ env = "NAME" }`` is taken; the value appears in no repr, file or message.
         rest: The option, a dict, takes the keys that no other option claims.
         check: Raises ``ValueError`` for a value that the other rules cannot refuse.
@@ -126,12 +146,12 @@ def option(
     Returns:
         The attrs field.
     """
-    known = Option(help, ge, gt, le, None if choices is None else tuple(choices), secret, rest, check)
+    known = Option(help, ge, gt, le, None if choices is None else tuple(jsonable(choices)), secret, rest, check)
     settings: dict[str, Any] = {"metadata": {_OPTION: known}, "validator": _validate, "repr": not secret}
     if rest and default is attrs.NOTHING:
         default = {}
     if isinstance(default, list | dict):
-        return attrs.field(factory=default.copy, **settings)
+        return attrs.field(factory=partial(deepcopy, default), **settings)
     return attrs.field(default=default, **settings)
 
 
@@ -150,10 +170,13 @@ def component(default: str | None = None, *, help: str = "the component that is 
 
 def _validate(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     known: Option = attribute.metadata[_OPTION]
-    problem = known.problem(value)
-    if problem is not None:
-        shown = "the value is refused" if known.secret else problem
-        raise OptionError(f"{type(instance).__name__}.{attribute.name}: {shown}")
+    problems = list(known.problems(value))
+    if not problems:
+        return
+    name = f"{type(instance).__name__}.{attribute.name}"
+    if known.secret:
+        raise OptionError(f"{name}: the value is refused")
+    raise OptionError([f"{name}{f' {spelled(path)}' if path else ''}: {text}" for path, text in problems])
 
 
 @attrs.frozen
@@ -189,15 +212,15 @@ class OptionField:
             The value as the constructor wants it.
 
         Raises:
-            ValueError: What is wrong, in words that complete ``NAME: …``.
+            BadValue: What is wrong, in words that complete ``NAME: …``.
         """
         try:
-            converted = msgspec.convert(value, self.type, dec_hook=_from_text)
+            converted = _converted(value, self.type)
         except msgspec.ValidationError as error:
-            raise ValueError(_plain_words(str(error))) from None
-        problem = self.info.problem(converted)
-        if problem is not None:
-            raise ValueError(problem)
+            raise BadValue([*_misfits(value, self.type)] or [((), _plain_words(str(error)))]) from None
+        problems = list(self.info.problems(converted))
+        if problems:
+            raise BadValue(problems)
         return converted
 
 
@@ -222,8 +245,15 @@ def option_fields(cls: type) -> tuple[OptionField, ...]:
             default = field.metadata["mdm.default"] or attrs.NOTHING
             fields.append(OptionField(field.name, hints[field.name], default, child, child=True))
         elif _OPTION in field.metadata:
-            fields.append(OptionField(field.name, hints[field.name], _default_of(field), field.metadata[_OPTION]))
+            fields.append(_option_field(field, hints[field.name]))
     return tuple(fields)
+
+
+def _option_field(field: attrs.Attribute[Any], hint: Any) -> OptionField:
+    info: Option = field.metadata[_OPTION]
+    if info.choices is None:
+        info = attrs.evolve(info, choices=_all_choices(hint) or None)
+    return OptionField(field.name, hint, _default_of(field), info)
 
 
 def children_of(instance: Any) -> dict[str, Any]:
@@ -241,7 +271,7 @@ def children_of(instance: Any) -> dict[str, Any]:
 
 
 def describe_type(hint: Any) -> str:
-    """Write a type as people say it: ``int``, ``list of str``, ``int or str``.
+    """Write a type as people say it: ``whole number``, ``list of text``, ``path or table of numbers``.
 
     Args:
         hint: A resolved annotation.
@@ -249,7 +279,37 @@ def describe_type(hint: Any) -> str:
     Returns:
         A short text.
     """
-    return _plain_type(str(hint).replace("<class '", "").replace("'>", ""))
+    if hint in _WORDS:
+        return _WORDS[hint]
+    members = _members(hint)
+    if len(members) > 1:
+        return " or ".join(map(describe_type, members))
+    if _choices(hint):
+        return " or ".join(dict.fromkeys(describe_type(type(choice)) for choice in _choices(hint)))
+    origin, arguments = get_origin(hint) or hint, get_args(hint)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _of("table", arguments)
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return _of("list", [a for a in arguments if a is not ...])
+    return getattr(hint, "__name__", str(hint))
+
+
+def _of(container: str, arguments: Sequence[Any]) -> str:
+    if not arguments or arguments[-1] is Any:
+        return container
+    item = describe_type(arguments[-1])
+    return f"{container} of {_PLURALS.get(item, item)}"
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """The values, in builtin types, of a ``Literal`` or an enumeration."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return tuple(jsonable(list(hint)))
+    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def jsonable(value: Any) -> Any:
@@ -275,20 +335,63 @@ def _default_of(field: attrs.Attribute[Any]) -> Any:
     return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
 
 
+def _items(value: Any) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, Mapping):
+        yield from (((key,), item) for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        yield from (((number,), item) for number, item in enumerate(value))
+    else:
+        yield (), value
+
+
+def _converted(value: Any, hint: Any) -> Any:
+    return msgspec.convert(value, hint, dec_hook=_from_text)
+
+
 def _from_text(target: type, value: Any) -> Any:
     if target is Path and isinstance(value, str):
         return Path(value)
-    raise ValueError(f"expected {target.__name__}, got {value!r}")
+    raise ValueError(f"Expected `{target.__name__}`, got `{type(value).__name__}`")
+
+
+def _misfits(value: Any, hint: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Find what does not fit a type inside a value; msgspec stops at the first and does not tell a table's key."""
+    item_hint = _item_hint(value, hint)
+    if item_hint is not None:
+        for inner, item in _items(value):
+            yield from _misfits(item, item_hint, path + inner)
+        return
+    try:
+        _converted(value, hint)
+    except msgspec.ValidationError as error:
+        yield path, _misfit(value, hint, str(error))
+
+
+def _item_hint(value: Any, hint: Any) -> Any:
+    for member in _members(hint):
+        origin = get_origin(member)
+        if isinstance(value, dict | list) and isinstance(origin, type) and issubclass(type(value), origin):
+            return get_args(member)[-1]
+    return None
+
+
+def _misfit(value: Any, hint: Any, message: str) -> str:
+    if isinstance(value, str) and message.startswith("Invalid enum value"):
+        return _not_among(_all_choices(hint), value)
+    if message.startswith("Expected") and " of length" not in message and " - at " not in message:
+        return f"expected {describe_type(hint).removesuffix(' or nothing')}, got {describe_type(type(value))}"
+    return _plain_words(message)
+
+
+def _all_choices(hint: Any) -> tuple[Any, ...]:
+    return tuple(choice for member in _members(hint) for choice in _choices(member))
+
+
+def _not_among(choices: Sequence[Any], value: Any) -> str:
+    return f"must be one of {', '.join(map(repr, choices))}, got {jsonable(value)!r}"
 
 
 def _plain_words(message: str) -> str:
-    text, _, where = message.partition(" - at ")
-    text = re.sub("`([^`]*)`", lambda quoted: _plain_type(quoted[1]), text)
-    text = text[:1].lower() + text[1:]
-    place = where.strip("`").removeprefix("$").removeprefix(".")
-    return f"{text} (at {place})" if place else text
-
-
-def _plain_type(text: str) -> str:
-    text = re.sub(r"\b(pathlib|typing|mdm_core\.contracts)\.", "", text).replace(" | ", " or ")
-    return re.sub(r"\w+", lambda word: _TYPE_WORDS.get(word[0], word[0]), text)
+    text, _, where = message.replace("`", "").partition(" - at ")
+    place = where.removeprefix("$").removeprefix(".")
+    return f"{text[:1].lower()}{text[1:]}{f' (at {place})' if place else ''}"

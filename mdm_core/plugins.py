@@ -7,6 +7,7 @@ nothing and can break nothing.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -153,9 +154,8 @@ class Registry:
 
     def _unknown_plugin(self, name: str) -> str:
         return (
-            f"no plugin {name!r} is installed{did_you_mean(name, self.installed)}; "
-            f"installed: {listing(self.installed)}. "
-            f"Correct the name, or pip install the distribution that has it (by convention mdm-{name})"
+            f"no plugin {name!r} is installed{did_you_mean(name, self.installed)}; installed: "
+            f"{listing(self.installed)}; correct the name, or install its distribution (by convention mdm-{name})"
         )
 
     def _not_an_id(self, text: str, kind: Kind) -> str:
@@ -213,7 +213,7 @@ def _call(hook: Any, plugin: Plugin, kind: Kind, components: dict[str, Registere
 
     try:
         hook(register=register)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"plugin {plugin.name!r} ({plugin}) failed in {kind.hook}: {one_line(error)}; tell its author"
         ) from error
@@ -221,8 +221,10 @@ def _call(hook: Any, plugin: Plugin, kind: Kind, components: dict[str, Registere
 
 def _what_failed(error: BaseException) -> str:
     if isinstance(error, pluggy.PluginValidationError):
-        return f"does not fit mdm-core {__version__}: {one_line(error)}; upgrade one of them"
-    return f"cannot be imported: {one_line(error)}; reinstall it, or block it with {BLOCK_VARIABLE}"
+        # pluggy tells the module's path too, which is long and says nothing more.
+        what = re.sub(r" in plugin <.*>$", "", " ".join(str(error).split()))
+        return f"does not fit mdm-core {__version__}: {what}; upgrade one of them, or tell the plugin's author"
+    return f"cannot be imported: {one_line(error)}; install what it needs, or reinstall it"
 
 
 def _check_requirements(plugin: Plugin) -> None:

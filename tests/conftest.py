@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+
 from mdm_core.cli import main
 
 CommandLine: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -184,7 +185,7 @@ class Counter(Observer):
         return {"decisions": self.decisions}
 '''
 
-TOY_PLUGIN = '''\
+TOY_PLUGIN = """\
 from mdm_core import hookimpl
 
 
@@ -229,7 +230,7 @@ def mdm_register_trace_sinks(register):
 @hookimpl
 def mdm_register_observers(register):
     register("counter", "toy_components:Counter")
-'''
+"""
 
 TOY_PIPELINE = """\
 [pipeline]
@@ -338,15 +339,13 @@ def write_pipeline(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def mdm(
-    plugin_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> CommandLine:
+def mdm(plugin_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     """Run ``mdm`` with these arguments in this process; the working directory is ``tmp_path``."""
 
     def run(*args: object) -> subprocess.CompletedProcess[str]:
         command = ["mdm", *map(str, args)]
         with monkeypatch.context() as patch:
-            patch.chdir(tmp_path)
+            patch.chdir(plugin_dir.parent)
             patch.setattr(sys, "argv", command)
             capsys.readouterr()
             with pytest.raises(SystemExit) as ended:
@@ -360,13 +359,15 @@ def mdm(
 
 
 @pytest.fixture
-def mdm_process(plugin_dir: Path, tmp_path: Path) -> CommandLine:
+def mdm_process(plugin_dir: Path, core_path: list[str]) -> CommandLine:
     """Run ``mdm`` with these arguments in a process of its own that sees the same plugins."""
 
     def run(*args: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         # -S: the path is complete, and .pth files would bring back plugins that are really installed.
         command = [sys.executable, "-S", "-m", "mdm_core", *map(str, args)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(plugin_dir), *core_path]), **(env or {})}
+        return subprocess.run(
+            command, cwd=plugin_dir.parent, env=environment, capture_output=True, text=True, timeout=60
+        )
 
     return run

@@ -29,27 +29,47 @@ class Commands(click.Group):
         if cmd_name in _OWN:
             command: click.Command = import_module(_OWN[cmd_name]).command
             return command
-        entry = _entry_points().get(cmd_name)
-        return None if entry is None else _load(entry)
+        entries = _entry_points().get(cmd_name)
+        return None if entries is None else _load(cmd_name, entries)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands; a plugin's is not imported for it, and so can neither break nor slow the help."""
+        theirs = {name: entries for name, entries in _entry_points().items() if name not in _OWN}
+        rows = [(name, import_module(module).command.get_short_help_str(90)) for name, module in sorted(_OWN.items())]
+        rows += [(name, f"From {_origins(entries)}.") for name, entries in sorted(theirs.items())]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
-def _entry_points() -> dict[str, Any]:
+def _entry_points() -> dict[str, list[Any]]:
     import importlib_metadata  # `mdm run` and `mdm --version` need no scan for commands
 
-    return {entry.name: entry for entry in importlib_metadata.entry_points(group=_GROUP)}
+    found: dict[str, list[Any]] = {}
+    for entry in importlib_metadata.entry_points(group=_GROUP):
+        found.setdefault(entry.name, []).append(entry)
+    return found
 
 
-def _load(entry: Any) -> click.Command:
+def _origins(entries: list[Any]) -> str:
+    return " and ".join(sorted(f"{entry.dist.name} {entry.dist.version}" for entry in entries))
+
+
+def _load(name: str, entries: list[Any]) -> click.Command:
+    from mdm_core.errors import PluginError
+    from mdm_core.wording import one_line
+
+    if len(entries) > 1:
+        raise PluginError(f"command {name!r} is claimed by {_origins(entries)}; uninstall all but one of them")
     try:
-        command: click.Command = entry.load()
+        command = entries[0].load()
     except (Exception, SystemExit) as error:
-        problem = f"command {entry.name!r} of {entry.dist.name} cannot be imported: {type(error).__name__}: {error}"
-        return click.Command(entry.name, callback=lambda: _refuse(problem), short_help=f"broken: {error}")
+        raise PluginError(
+            f"command {name!r} ({_origins(entries)}) cannot be imported: {one_line(error)}; "
+            f"install what it needs, or reinstall it"
+        ) from error
+    if not isinstance(command, click.Command):
+        raise PluginError(f"command {name!r} ({_origins(entries)}) is not a click command; tell its author")
     return command
-
-
-def _refuse(problem: str) -> None:
-    raise click.UsageError(problem)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,18 +89,26 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        code = cli(standalone_mode=False)
+        code = cli(prog_name="mdm", standalone_mode=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        code = _refuse(error)
     except (click.Abort, KeyboardInterrupt):
         code = 1
     except Exception as error:
         code = _report(error)
     sys.exit(code)
+
+
+def _refuse(error: click.ClickException) -> int:
+    message = error.format_message()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if "\n" not in message:  # else it is the help of a group that was called without a command
+        message = f"mdm: {message} `{context.command_path if context else 'mdm'} --help` tells more."
+    click.echo(message, err=True)
+    return error.exit_code
 
 
 def _report(error: Exception) -> int:

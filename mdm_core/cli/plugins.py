@@ -9,6 +9,7 @@ import click
 
 from mdm_core.cli.options import echo_json, json_option
 from mdm_core.errors import PluginError
+from mdm_core.kinds import kind_of
 from mdm_core.options import OptionField, describe_type, jsonable, option_fields
 from mdm_core.plugins import Plugin, Registered, Registry
 
@@ -68,7 +69,7 @@ def _option(field: OptionField) -> dict[str, Any]:
     info = field.info
     return {
         "name": field.name,
-        "type": describe_type(field.type),
+        "type": f"table of a {kind_of(field.type).name}" if field.child else describe_type(field.type),
         "required": field.required,
         "default": None if field.default is attrs.NOTHING else jsonable(field.default),
         "help": info.help,

@@ -38,14 +38,14 @@ def command(
 ) -> None:
     """Run a pipeline over its source and show what it decided."""
     if verbose:
-        logging.basicConfig(stream=sys.stderr, level=logging.DEBUG, format="%(name)s: %(message)s")
+        _show_log()
     plan = Plan.from_config(pipeline, overrides)
     if plan_only:
         _show_plan(plan, as_json)
         return
     run = Run(plan, run_id=run_id, runs_dir=runs_dir, limit=limit)
     click.echo(f"run {run.run_id}: {_way(plan)}", err=True)
-    if not plan.parts.modulators:
+    if plan.broker is not None and not plan.parts.modulators:
         click.echo("no guards: proposals are carried out as the model makes them", err=True)
     with _progress_bar() as progress:
         summary = run.run(progress)
@@ -54,6 +54,15 @@ def command(
     else:
         show_summary(summary)
     ctx.exit(summary.exit_code)
+
+
+def _show_log() -> None:
+    # Not the root logger: what other libraries log is not redacted.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger = logging.getLogger("mdm")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
 
 
 def _show_plan(plan: Plan, as_json: bool) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +12,44 @@ import click
 
 from mdm_core.run import Plan
 from mdm_core.summary import Summary
+from mdm_core.wording import KeyPath, spelled, toml_key
 
 _COLOURS = {"done": "green", "stopped": "yellow", "failed": "red"}
 
 
 def show_plan(plan: Plan) -> None:
     """Print the resolved pipeline as TOML, with the distribution that each component comes from."""
-    versions = {built.id: str(built.plugins[0]) for _, built in plan.built()}
+    origins = {plugin.name: str(plugin) for _, built in plan.built() for plugin in built.plugins}
     for section, value in plan.resolved().items():
         several = isinstance(value, list)
         for table in value if several else [value]:
-            origin = versions.get(table.get("use", ""))
-            click.echo(f"[[{section}]]" if several else f"[{section}]", nl=False)
-            click.echo(f"  # {origin}" if origin else "")
-            for line in _toml(table):
+            for line in _table((section,), table, several, origins):
                 click.echo(line)
-            click.echo()
 
 
-def _toml(table: Mapping[str, Any]) -> Iterator[str]:
+def _table(path: KeyPath, table: Mapping[str, Any], several: bool, origins: Mapping[str, str]) -> Iterator[str]:
+    name = spelled(path)
+    origin = origins.get(str(table.get("use", "")).partition(".")[0])
+    yield (f"[[{name}]]" if several else f"[{name}]") + (f"  # {origin}" if origin else "")
+    children = {key: value for key, value in table.items() if isinstance(value, Mapping) and "use" in value}
     for key, value in table.items():
-        yield f"# {key} is not set" if value is None else f"{key} = {toml_value(value)}"
+        if key not in children:
+            yield f"# {key} is not set" if value is None else f"{toml_key(key)} = {toml_value(value)}"
+    yield ""
+    for key, child in children.items():
+        yield from _table((*path, key), child, False, origins)
 
 
 def toml_value(value: Any) -> str:
-    """Write a value as TOML."""
+    """Write a value as TOML, on one line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        import msgspec
-
-        return msgspec.json.encode(value).decode()
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, date | time):
+        return value.isoformat()
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{toml_value(str(k))} = {toml_value(v)}" for k, v in value.items() if v is not None)
+        inner = ", ".join(f"{toml_key(str(k))} = {toml_value(v)}" for k, v in value.items() if v is not None)
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list):
         return f"[{', '.join(map(toml_value, value))}]"
