@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any, TypeGuard
+from enum import Enum
+from functools import lru_cache
+from typing import Any
 
 from mdm_redaction.classifier import Verdicts
 
@@ -14,6 +16,28 @@ MAX_DEPTH = 100
 
 _LEAVES = frozenset({str, int, float, bool, type(None), bytes})
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, range)
+
+
+class Shape(Enum):
+    """How a type holds other values."""
+
+    LEAF = "none"
+    FIELDS = "under keys"
+    ITEMS = "in a row"
+
+
+@lru_cache(maxsize=1024)
+def shape_of(kind: type) -> Shape:
+    """Tell how a type holds other values.
+
+    Args:
+        kind: The type of a value.
+    """
+    if issubclass(kind, Mapping) or _field_names(kind) is not None:
+        return Shape.FIELDS
+    if issubclass(kind, Sequence | Set) and not issubclass(kind, _NO_SEQUENCES):
+        return Shape.ITEMS
+    return Shape.LEAF
 
 
 def is_clean(data: Mapping[str, Any], hidden: Verdicts) -> bool:
@@ -36,10 +60,10 @@ def is_clean(data: Mapping[str, Any], hidden: Verdicts) -> bool:
                     return False
                 if value.__class__ not in _LEAVES:
                     append(value)
-        elif isinstance(container, list | tuple) and not hasattr(container, "_fields"):
+        elif container.__class__ is list or container.__class__ is tuple:
             if not _LEAVES.issuperset(map(type, container)):
-                found.extend(container)
-        elif container.__class__ not in _LEAVES and _is_container(container):
+                found += container
+        elif shape_of(container.__class__) is not Shape.LEAF:
             return False
         if len(found) > MAX_DEPTH:
             return False
@@ -73,56 +97,53 @@ class Walk:
         Returns:
             The value itself if nothing in it is to hide, else what may be written of it.
         """
-        if value.__class__ in _LEAVES or not _is_container(value):
+        shape = shape_of(value.__class__)
+        if shape is Shape.LEAF:
             return value
         if id(value) in self._seen:
             return self._seen[id(value)][1]
         if depth >= MAX_DEPTH:
             return MASK
         self._seen[id(value)] = (value, MASK)
-        result = self._items(value, depth) if _is_plain_sequence(value) else self._fields(value, depth)
+        result = self._items(value, depth) if shape is Shape.ITEMS else self._fields(value, depth)
         self._seen[id(value)] = (value, result)
         return result
 
     def _fields(self, value: Any, depth: int) -> Any:
-        changed = False
         kept: dict[Any, Any] = {}
+        changed = False
         for key, item in _pairs(value):
-            if not self._hidden[key]:
+            if self._hidden[key]:
+                masked = item.__class__ is str and item == MASK
+                changed = changed or self._drop or not masked
+                if not self._drop:
+                    kept[key] = item if masked else MASK
+            elif item.__class__ in _LEAVES:
+                kept[key] = item
+            else:
                 kept[key] = self.clean(item, depth + 1)
-            elif not self._drop:
-                kept[key] = item if item.__class__ is str and item == MASK else MASK
-            changed = changed or kept.get(key, self) is not item
+                changed = changed or kept[key] is not item
         return kept if changed else value
 
     def _items(self, value: Iterable[Any], depth: int) -> Any:
         items = list(value)
+        if _LEAVES.issuperset(map(type, items)):
+            return value
         kept = [self.clean(item, depth + 1) for item in items]
         if all(new is old for new, old in zip(kept, items, strict=True)):
             return value
         return tuple(kept) if isinstance(value, tuple) else kept
 
 
-def _is_container(value: Any) -> bool:
-    return isinstance(value, Mapping) or _is_plain_sequence(value) or _field_names(value) is not None
-
-
-def _is_plain_sequence(value: Any) -> TypeGuard[Iterable[Any]]:
-    if isinstance(value, _NO_SEQUENCES) or _field_names(value) is not None:
-        return False
-    return isinstance(value, Sequence | Set)
-
-
 def _pairs(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return value.items()
-    return [(name, getattr(value, name)) for name in _field_names(value) or () if hasattr(value, name)]
+    return [(name, getattr(value, name)) for name in _field_names(type(value)) or () if hasattr(value, name)]
 
 
-def _field_names(value: Any) -> Iterable[str] | None:
-    """The fields of a named tuple, data class, attrs class or msgspec struct; None for anything else."""
-    kind = type(value)
-    if isinstance(value, tuple):
+def _field_names(kind: type) -> Iterable[str] | None:
+    """The fields of a named tuple, attrs class, data class or msgspec struct; None for anything else."""
+    if issubclass(kind, tuple):
         return getattr(kind, "_fields", None)
     attributes = getattr(kind, "__attrs_attrs__", None)
     if attributes is not None:
