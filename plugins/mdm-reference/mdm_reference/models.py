@@ -32,12 +32,6 @@ class WeightsFile(msgspec.Struct, forbid_unknown_fields=True):
     bias: float = 0.0
 
 
-def _check_weights(weights: Mapping[str, float]) -> None:
-    for name, weight in weights.items():
-        if not isfinite(weight):
-            raise ValueError(f"the weight of {name!r} must be a finite number, got {weight!r}")
-
-
 @attrs.define
 class _Weighing(ProposalModel):
     """The score is ``bias`` plus the sum of weight times feature; the model says what probability that means.
@@ -54,7 +48,7 @@ class _Weighing(ProposalModel):
 
     bias: float = option(0.0, help="score when no feature moves it")
     weights: dict[str, float] = option(
-        {}, check=_check_weights, help="weight per feature, or per name=text; none scores how unusual an event is"
+        {}, help="weight per feature, or per name=text; none scores how unusual an event is"
     )
     weights_file: Path | None = option(None, help="JSON file with weights and bias, in place of these options")
     threshold: float = option(0.5, ge=0, le=1, help="probability from which the action is proposed")
@@ -181,6 +175,5 @@ def _read(path: Path) -> WeightsFile:
     except OSError as error:
         raise ConfigError(f"weights_file: {path} cannot be read ({error.strerror}); check the path") from None
     except msgspec.DecodeError as error:
-        raise ConfigError(
-            f'weights_file: {path} is not a file of weights ({error}); it should be {{"bias": 0.0, "weights": {{…}}}}'
-        ) from None
+        form = '{"bias": 0.0, "weights": {"NAME": 1.0}}'
+        raise ConfigError(f"weights_file: {path} is not a file of weights ({error}); it should be {form}") from None
