@@ -94,7 +94,7 @@ class Builder:
         """Build a plain options class, such as ``[pipeline]``, from its section."""
         table = self.config.table(section) or Table({}, Place(str(self.config.path), (section,)))
         values = self._values(cls, table, known=set())
-        return None if values is None else self._construct(cls, values.arguments, table.place)
+        return None if values is None else self._construct(cls, values.arguments, table.place, section)
 
     def finish(self) -> None:
         """Raise what was collected.
@@ -103,7 +103,7 @@ class Builder:
             ConfigError: There were problems.
         """
         if self.problems:
-            raise ConfigError(self.problems)
+            raise ConfigError(sorted(self.problems, key=self._line))
 
     def _build(self, table: Table, kind: Kind) -> Built | None:
         component_id = table.values.get("use")
@@ -120,7 +120,7 @@ class Builder:
             self._problem(table.place.child("use"), str(error))
             return None
         values = self._values(cls, table, known={"use"})
-        made = None if values is None else self._construct(cls, values.arguments, table.place)
+        made = None if values is None else self._construct(cls, values.arguments, table.place, component_id)
         if values is None or made is None:
             return None
         object.__setattr__(made, "component_id", component_id)
@@ -202,15 +202,21 @@ class Builder:
         for name in left:
             self._problem(place.child(name), f"unknown option{did_you_mean(name, names)}; options: {listing(names)}")
 
-    def _construct(self, cls: type, arguments: Mapping[str, Any], place: Place) -> Any:
+    def _construct(self, cls: type, arguments: Mapping[str, Any], place: Place, component_id: str) -> Any:
         try:
             return cls(**arguments)
         except Exception as error:
-            problems = error.problems if isinstance(error, ConfigError) else [one_line(error)]
+            unexpected = f"{component_id} cannot be made: {one_line(error)}"
+            problems = error.problems if isinstance(error, ConfigError) else [unexpected]
             for problem in problems:
                 text = problem.removeprefix(f"{cls.__name__}.")
                 self._problem(place, _without_secrets(text, cls, arguments))
         return None
+
+    def _line(self, problem: str) -> int:
+        rest = problem.removeprefix(f"{self.config.path}:")
+        line = rest.partition(" ")[0]
+        return int(line) if line.isdigit() else 0
 
     def _problem(self, place: Place, text: str) -> None:
         self.problems.append(f"{place}: {text}")

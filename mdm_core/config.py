@@ -190,7 +190,7 @@ def _what_is_wrong(error: tomllib.TOMLDecodeError, text: str) -> str:
     what = _WHERE.sub("", message)
     # tomllib names a table by the tuple of its keys.
     what = _TUPLE.sub(lambda keys: f"[{keys[1].replace(chr(39) + ', ' + chr(39), '.')}]", what)
-    hint = "; text needs quotes" if what == "Invalid value" else ""
+    hint = "; text needs quotes" if what == "Invalid value" and not place.endswith("(its end)") else ""
     return f" at {place}: {what[:1].lower()}{what[1:]}{hint}"
 
 

@@ -19,6 +19,7 @@ from mdm_core import hookspecs
 from mdm_core._version import __version__
 from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind
+from mdm_core.schema import SCHEMA_VERSION
 from mdm_core.wording import did_you_mean, listing, one_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 GROUP = "mdm"
 BLOCK_VARIABLE = "MDM_BLOCK_PLUGINS"
+
+_CONTRACTS = {"mdm-core": __version__, "decision-schema": SCHEMA_VERSION}
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_TARGET = re.compile(r"[\w.]+:\w+")
 
 
 @attrs.frozen
@@ -206,6 +211,7 @@ def _register(plugin: Plugin) -> Mapping[str, Registered]:
 
 def _call(hook: Any, plugin: Plugin, kind: Kind, components: dict[str, Registered]) -> None:
     def register(name: str, component: type | str) -> None:
+        _check_registration(name, component, kind)
         place = f"{kind.section}:{name}"
         if place in components:
             raise ValueError(f"the {kind.name} {name!r} is registered twice")
@@ -217,6 +223,13 @@ def _call(hook: Any, plugin: Plugin, kind: Kind, components: dict[str, Registere
         raise PluginError(
             f"plugin {plugin.name!r} ({plugin}) failed in {kind.hook}: {one_line(error)}; tell its author"
         ) from error
+
+
+def _check_registration(name: Any, component: Any, kind: Kind) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be a component's name; use letters, digits, '-' and '_'")
+    if not (isinstance(component, type) or (isinstance(component, str) and _TARGET.fullmatch(component))):
+        raise ValueError(f'the {kind.name} {name!r} must be a class or "package.module:Class", got {component!r}')
 
 
 def _what_failed(error: BaseException) -> str:
@@ -235,12 +248,13 @@ def _check_requirements(plugin: Plugin) -> None:
             requirement = Requirement(line)
         except InvalidRequirement:
             continue
+        name = requirement.name.lower().replace("_", "-")
+        installed = _CONTRACTS.get(name)
         applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        ours = requirement.name.lower().replace("_", "-") == "mdm-core"
-        if ours and applies and not requirement.specifier.contains(__version__, prereleases=True):
+        if installed and applies and not requirement.specifier.contains(installed, prereleases=True):
             raise PluginError(
-                f"plugin {plugin.name!r} ({plugin}) is made for mdm-core{requirement.specifier}, but this is "
-                f"mdm-core {__version__}; install another version of {plugin.distribution}"
+                f"plugin {plugin.name!r} ({plugin}) needs {name}{requirement.specifier}, but this is "
+                f"{name} {installed}; install another version of {plugin.distribution}"
             )
 
 
@@ -257,10 +271,13 @@ def _import_class(component: Registered) -> Any:
 
 def _unknown_component(component_id: str, plugin: str, kind: Kind, components: Iterable[Registered]) -> str:
     components = list(components)
+    names = [c.id for c in components if c.kind is kind]
     same_name = [c for c in components if c.id == component_id]
     if same_name:
-        return f"{component_id!r} is a {same_name[0].kind.name}, not a {kind.name}"
-    names = [c.id for c in components if c.kind is kind]
+        return (
+            f"{component_id!r} is a {same_name[0].kind.name}, not a {kind.name}; "
+            f"{kind.name}s of plugin {plugin!r}: {listing(names)}"
+        )
     return (
         f"plugin {plugin!r} has no {kind.name} {component_id!r}{did_you_mean(component_id, names)}; "
         f"its {kind.name}s: {listing(names)}"

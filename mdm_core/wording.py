@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+_LONGEST = 200
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -28,8 +29,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Write an exception as one line: its type and its message."""
+    """Write an exception as one line: its type and its message, or the beginning of a long one."""
     text = " ".join(str(error).split())
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
