@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ def _check_instant(text: str) -> None:
         raise ValueError(f"must name its time zone, such as 2013-07-01T00:00:00-04:00, got {text!r}")
 
 
-def _no_scores() -> dict[tuple[bool | None, bool], array[float]]:
+def _no_scores() -> dict[tuple[bool | None, bool], MutableSequence[float]]:
     return {(late, acted): array("d") for late in (False, True, None) for acted in (False, True)}
 
 
@@ -36,7 +36,9 @@ class Figures(Observer):
         "2013-07-01T00:00:00-04:00", check=_check_instant, help="decisions before this instant are left out"
     )
     _since_ms: int = attrs.field(init=False, repr=False)
-    _scores: dict[tuple[bool | None, bool], array[float]] = attrs.field(init=False, factory=_no_scores, repr=False)
+    _scores: dict[tuple[bool | None, bool], MutableSequence[float]] = attrs.field(
+        init=False, factory=_no_scores, repr=False
+    )
 
     def __attrs_post_init__(self) -> None:
         self._since_ms = int(datetime.fromisoformat(self.since).timestamp() * 1000)

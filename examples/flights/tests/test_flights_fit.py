@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from mdm_core import Build, Pipeline
 
 EXAMPLE = Path(__file__).parent.parent
 PIPELINE = EXAMPLE / "pipeline.toml"
+FEBRUARY = "2013-02-01T00:00:00-05:00"
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +31,19 @@ def source() -> Iterator[FlightsSource]:
 @pytest.fixture(scope="module")
 def january(source: FlightsSource) -> Examples:
     with Pipeline.from_config(PIPELINE) as pipeline:
-        return collect(pipeline, source, "2013-02-01T00:00:00-05:00")
+        return collect(pipeline, source, FEBRUARY)
 
 
 class TestCollect:
     def test_ends_in_time(self, january: Examples) -> None:
         """No flight is looked at that leaves at the end or after it."""
-        assert january.times.max() < to_ms("2013-02-01T00:00:00-05:00")
+        assert january.times.max() < to_ms(FEBRUARY)
 
     def test_only_known_outcomes(self, january: Examples, source: FlightsSource) -> None:
         """Flights that did not arrive are left out; all others are kept, in order."""
-        events = [r.event for r in source.records() if r.event["timestamp_ms"] < to_ms("2013-02-01T00:00:00-05:00")]
-        assert [e["late"] for e in events if e["late"] is not None] == january.late.tolist()
+        end = to_ms(FEBRUARY)
+        events = takewhile(lambda event: event["timestamp_ms"] < end, (record.event for record in source.records()))
+        assert [event["late"] for event in events if event["late"] is not None] == january.late.tolist()
 
     def test_splits_by_time(self, january: Examples) -> None:
         """Before and since put every flight on exactly one side."""
@@ -88,12 +92,15 @@ class TestThreshold:
 
 class TestCommand:
     def test_committed_weights_are_reproduced(self, tmp_path: Path) -> None:
-        """The script gives the weights and the threshold that are committed."""
+        """The script gives the weights and the threshold that are committed, and the AUC that the README tells."""
         out = tmp_path / "weights.json"
         result = CliRunner().invoke(main, [str(PIPELINE), "--out", str(out)], catch_exceptions=False)
         assert result.exit_code == 0
         fitted, committed = json.loads(out.read_text()), json.loads((EXAMPLE / "weights.json").read_text())
         assert committed["weights"] == pytest.approx(fitted["weights"], rel=1e-3, abs=1e-6)
         assert committed["bias"] == pytest.approx(fitted["bias"], rel=1e-3)
+        auc = re.search(r"ROC AUC \d\.\d{4}", result.output)
+        assert auc is not None
+        assert auc[0].replace("AUC", "AUC of") in (EXAMPLE / "README.md").read_text(encoding="utf-8")
         threshold = tomllib.loads(PIPELINE.read_text())["model"]["threshold"]
         assert result.output.endswith(f"set threshold = {threshold}\n")

@@ -16,7 +16,9 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc
 from mdm_core import Build, Pipeline, Run
 from mdm_core.summary import Summary
 
-PIPELINE = Path(__file__).parent.parent / "pipeline.toml"
+EXAMPLE = Path(__file__).parent.parent
+PIPELINE = EXAMPLE / "pipeline.toml"
+README = (EXAMPLE / "README.md").read_text(encoding="utf-8")
 JULY = 1_372_651_200_000
 
 
@@ -69,6 +71,19 @@ class TestYear:
         assert recall_score(late, acted) == pytest.approx(found["recall"], rel=1e-12)
         assert roc_auc_score(late, scores) == pytest.approx(found["roc_auc"], rel=1e-12)
 
+    def test_readme_shows_the_figures(self, year: Summary) -> None:
+        """The figures in the README are those of the run."""
+        shown = dict(
+            line.split() for line in README.splitlines() if line.startswith("      ") and len(line.split()) == 2
+        )
+        figures = dict(year.findings["flights.figures"])
+        for name, count in figures.pop("confusion").items():
+            assert shown[name] == f"{count:,}"
+        for name in ("flights", "without_outcome"):
+            assert shown[name] == f"{figures[name]:,}"
+        for name in ("precision", "recall", "roc_auc"):
+            assert shown[name] == f"{figures[name]:.4f}"
+
     def test_is_better_than_the_departure_delay(self, year: Summary) -> None:
         """The model ranks flights better than their delay at departure alone does."""
         rows = [
@@ -77,7 +92,9 @@ class TestYear:
             if p["external"]["now_ms"] >= JULY and p["external"]["eval.outcome"] is not None
         ]
         late, delay = (np.array(column) for column in zip(*rows, strict=True))
-        assert year.findings["flights.figures"]["roc_auc"] > roc_auc_score(late, delay) + 0.02
+        alone = roc_auc_score(late, delay)
+        assert f"ROC AUC of {alone:.4f}" in README
+        assert year.findings["flights.figures"]["roc_auc"] > alone + 0.03
 
     def test_label_is_only_where_it_belongs(self, year: Summary) -> None:
         """In a packet the label is ``eval.outcome`` and nothing else."""
