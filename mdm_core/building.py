@@ -14,7 +14,8 @@ from mdm_core.contracts import Component
 from mdm_core.errors import ConfigError, PluginError
 from mdm_core.kinds import BY_SECTION, Kind, kind_of
 from mdm_core.options import BadValue, OptionField, describe_type, jsonable, option_fields
-from mdm_core.plugins import Plugin, Registry
+from mdm_core.plugins import Registry
+from mdm_core.scanning import Plugin
 from mdm_core.wording import did_you_mean, listing, one_line
 
 C = TypeVar("C", bound=Component)

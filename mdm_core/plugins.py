@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import pluggy
@@ -19,11 +19,9 @@ from mdm_core import hookspecs
 from mdm_core._version import __version__
 from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind
+from mdm_core.scanning import Plugin, installed
 from mdm_core.schema import SCHEMA_VERSION
 from mdm_core.wording import did_you_mean, listing, one_line
-
-if TYPE_CHECKING:
-    from importlib_metadata import EntryPoint
 
 GROUP = "mdm"
 BLOCK_VARIABLE = "MDM_BLOCK_PLUGINS"
@@ -31,27 +29,6 @@ BLOCK_VARIABLE = "MDM_BLOCK_PLUGINS"
 _CONTRACTS = {"mdm-core": __version__, "decision-schema": SCHEMA_VERSION}
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _TARGET = re.compile(r"[\w.]+:\w+")
-
-
-@attrs.frozen
-class Plugin:
-    """An installed plugin, not yet imported.
-
-    Attributes:
-        name: The entry point's name.
-        distribution: The distribution that installed it.
-        version: That distribution's version.
-        requires: Its ``Requires-Dist`` lines.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    requires: tuple[str, ...] = ()
-    entry_point: EntryPoint | None = attrs.field(default=None, repr=False, eq=False)
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
 
 
 @attrs.frozen
@@ -103,7 +80,7 @@ class Registry:
     def installed(self) -> Mapping[str, list[Plugin]]:
         """Plugin name to the distributions that claim it, without importing any."""
         if self._installed is None:
-            self._installed = _scan()
+            self._installed = installed(GROUP)
         return self._installed
 
     def find(self, component_id: str, kind: Kind) -> Registered:
@@ -168,25 +145,6 @@ class Registry:
             names = [c.id for c in self.components(text).values() if c.kind is kind]
             return f"{text!r} is a plugin, not a component; its {kind.name}s: {listing(names)}"
         return f'{text!r} is not a component id; write "plugin.component", such as "reference.logistic"'
-
-
-def _scan() -> dict[str, list[Plugin]]:
-    import importlib_metadata  # costs 25 ms, and `mdm --version` needs none of it
-
-    found: dict[str, dict[str, Plugin]] = {}
-    for entry in importlib_metadata.entry_points(group=GROUP):
-        dist = entry.dist
-        name = dist.name if dist is not None else entry.value
-        plugin = Plugin(
-            entry.name,
-            name,
-            dist.version if dist is not None else "unknown",
-            tuple(dist.requires or ()) if dist is not None else (),
-            entry,
-        )
-        # A distribution that is on the path twice counts once: the first one wins, as for import.
-        found.setdefault(entry.name, {}).setdefault(name.lower().replace("_", "-"), plugin)
-    return {name: sorted(claims.values(), key=str) for name, claims in found.items()}
 
 
 def _register(plugin: Plugin) -> Mapping[str, Registered]:

@@ -6,11 +6,14 @@ import os
 import sys
 import traceback
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mdm_core._version import __version__
+
+if TYPE_CHECKING:
+    from mdm_core.scanning import Plugin
 
 DEBUG_VARIABLE = "MDM_DEBUG"
 _GROUP = "mdm.commands"
@@ -22,53 +25,46 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all subcommands."""
-        return sorted({*_OWN, *_entry_points()})
+        return sorted({*_OWN, *_theirs()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one subcommand."""
         if cmd_name in _OWN:
             command: click.Command = import_module(_OWN[cmd_name]).command
             return command
-        entries = _entry_points().get(cmd_name)
-        return None if entries is None else _load(cmd_name, entries)
+        claims = _theirs().get(cmd_name)
+        return None if claims is None else _load(cmd_name, claims)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands; a plugin's is not imported for it, and so can neither break nor slow the help."""
-        theirs = {name: entries for name, entries in _entry_points().items() if name not in _OWN}
         rows = [(name, import_module(module).command.get_short_help_str(90)) for name, module in sorted(_OWN.items())]
-        rows += [(name, f"From {_origins(entries)}.") for name, entries in sorted(theirs.items())]
+        rows += [(name, f"From {' and '.join(map(str, claims))}.") for name, claims in sorted(_theirs().items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
-def _entry_points() -> dict[str, list[Any]]:
-    import importlib_metadata  # `mdm run` and `mdm --version` need no scan for commands
+def _theirs() -> dict[str, list[Plugin]]:
+    from mdm_core.scanning import installed  # `mdm run` and `mdm --version` need no scan for commands
 
-    found: dict[str, list[Any]] = {}
-    for entry in importlib_metadata.entry_points(group=_GROUP):
-        found.setdefault(entry.name, []).append(entry)
-    return found
+    return {name: claims for name, claims in installed(_GROUP).items() if name not in _OWN}
 
 
-def _origins(entries: list[Any]) -> str:
-    return " and ".join(sorted(f"{entry.dist.name} {entry.dist.version}" for entry in entries))
-
-
-def _load(name: str, entries: list[Any]) -> click.Command:
+def _load(name: str, claims: list[Plugin]) -> click.Command:
     from mdm_core.errors import PluginError
     from mdm_core.wording import one_line
 
-    if len(entries) > 1:
-        raise PluginError(f"command {name!r} is claimed by {_origins(entries)}; uninstall all but one of them")
+    origin = " and ".join(map(str, claims))
+    if len(claims) > 1:
+        raise PluginError(f"command {name!r} is claimed by {origin}; uninstall all but one of them")
     try:
-        command = entries[0].load()
+        assert claims[0].entry_point is not None
+        command = claims[0].entry_point.load()
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"command {name!r} ({_origins(entries)}) cannot be imported: {one_line(error)}; "
-            f"install what it needs, or reinstall it"
+            f"command {name!r} ({origin}) cannot be imported: {one_line(error)}; install what it needs, or reinstall it"
         ) from error
     if not isinstance(command, click.Command):
-        raise PluginError(f"command {name!r} ({_origins(entries)}) is not a click command; tell its author")
+        raise PluginError(f"command {name!r} ({origin}) is not a click command; tell its author")
     return command
 
 

@@ -11,7 +11,8 @@ from mdm_core.cli.options import echo_json, json_option
 from mdm_core.errors import PluginError
 from mdm_core.kinds import kind_of
 from mdm_core.options import OptionField, describe_type, jsonable, option_fields
-from mdm_core.plugins import Plugin, Registered, Registry
+from mdm_core.plugins import Registered, Registry
+from mdm_core.scanning import Plugin
 
 
 @click.command("plugins")
