@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
 from mdm_core import ConfigError
+from numpy.typing import NDArray
 
 Minutes = NDArray[np.int64]
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
-
 from mdm_core import Observer, option
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import click
 import numpy as np
+from mdm_core import Build, DataSource, Features, Pipeline, Record
 from numpy.typing import NDArray
 from sklearn.feature_extraction import DictVectorizer  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
@@ -22,7 +23,6 @@ from sklearn.metrics import f1_score, roc_auc_score  # type: ignore[import-untyp
 from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
-from mdm_core import Build, DataSource, Features, Pipeline, Record
 from mdm_flights.source import FlightsSource
 
 SPLIT = "2013-05-01T00:00:00-04:00"

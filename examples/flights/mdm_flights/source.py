@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-
 from mdm_core import Build, DataSource, Position, Record
 
 CHUNK = 4096

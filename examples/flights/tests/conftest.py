@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+
 from mdm_flights.data import read_flights
 from mdm_flights.events import add_known
 

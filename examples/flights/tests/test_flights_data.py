@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mdm_flights import data
-from mdm_flights.data import NEVER, add_times, data_file, local, next_time
+from mdm_core import ConfigError
 from numpy.typing import NDArray
 
-from mdm_core import ConfigError
+from mdm_flights import data
+from mdm_flights.data import NEVER, add_times, data_file, local, next_time
 
 ZONES = ("America/New_York", "America/Los_Angeles", "America/Phoenix", "Pacific/Honolulu", "America/Puerto_Rico")
 
@@ -83,7 +83,7 @@ class TestTimes:
         for zone, rows in arrived.groupby("zone").indices.items():
             clock[rows] = local(arrived["arrival"].to_numpy()[rows], str(zone)) % (24 * 60)
         odd = arrived[clock != of_day(arrived["arr_time"].to_numpy())]
-        assert list(zip(odd["time_hour"], odd["arr_time"], strict=True)) == [("2013-03-10T02:00:00Z", 203)]
+        assert [("2013-03-10T02:00:00Z", 203)] == list(zip(odd["time_hour"], odd["arr_time"], strict=True))
 
     def test_departure_is_what_the_clock_showed(self, flights: pd.DataFrame) -> None:
         """Every flight that left did so when the clock in New York showed its departure time."""
@@ -113,7 +113,7 @@ class TestTimes:
     def test_cancelled_flights_stand_at_their_schedule(self, flights: pd.DataFrame) -> None:
         """A flight that did not leave has its schedule as departure, and no arrival."""
         cancelled = flights[flights["dep_delay"].isna()]
-        assert len(cancelled) == 8255
+        assert 8255 == len(cancelled)
         assert (cancelled["departure"] == cancelled["scheduled"]).all()
         assert (cancelled["arrival"] == NEVER).all()
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mdm_flights import Figures
-from mdm_flights.figures import roc_auc
-from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc_auc_score  # type: ignore[import-untyped]
-
 from mdm_core import Action
 from mdm_core.errors import OptionError
+from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc_auc_score  # type: ignore[import-untyped]
+
+from mdm_flights import Figures
+from mdm_flights.figures import roc_auc
 
 JULY = 1_372_651_200_000
 
@@ -57,15 +57,15 @@ class TestFigures:
         figures = Figures()
         figures.on_decision(packet(JULY - 1, True, 0.1, Action.HOLD))
         figures.on_decision(packet(JULY, True, 0.9, Action.ACT))
-        assert figures.on_run_end({})["flights"] == 1
+        assert 1 == figures.on_run_end({})["flights"]
 
     def test_unknown_outcome_is_counted_and_left_out(self) -> None:
         """A flight that did not arrive is in the count of those without outcome and in nothing else."""
         figures = Figures()
         figures.on_decision(packet(JULY, None, 0.9, Action.ACT))
         found = figures.on_run_end({})
-        assert (found["flights"], found["without_outcome"], found["precision"]) == (0, 1, None)
-        assert sum(found["confusion"].values()) == 0
+        assert (0, 1, None) == (found["flights"], found["without_outcome"], found["precision"])
+        assert 0 == sum(found["confusion"].values())
 
     def test_failing_closed_foresees_nothing(self) -> None:
         """A decision that failed closed has no probability; it counts as 0 instead of stopping the observer."""
@@ -74,7 +74,7 @@ class TestFigures:
         failed["mdm"]["params"] = {}
         figures.on_decision(failed)
         figures.on_decision(packet(JULY, False, 0.1, Action.HOLD))
-        assert figures.on_run_end({})["roc_auc"] == 0.0
+        assert 0.0 == figures.on_run_end({})["roc_auc"]
 
     def test_denied_action_is_no_hold_of_a_crew(self) -> None:
         """What counts is the final action: a proposal that was denied holds no crew."""
@@ -82,7 +82,7 @@ class TestFigures:
         denied = packet(JULY, True, 0.9, Action.ACT)
         denied["final_action"] = {"action": "HOLD", "allowed": False}
         figures.on_decision(denied)
-        assert figures.on_run_end({})["confusion"]["false_negative"] == 1
+        assert 1 == figures.on_run_end({})["confusion"]["false_negative"]
 
     def test_since_needs_a_time_zone(self) -> None:
         """An instant without a time zone is refused with an example of one that has."""

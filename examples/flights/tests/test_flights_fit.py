@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mdm_core import Build, Pipeline
+
 from mdm_flights import FlightsSource
 from mdm_flights.fit import Examples, best_threshold, collect, fold, learn, main, to_ms
-
-from mdm_core import Build, Pipeline
 
 EXAMPLE = Path(__file__).parent.parent
 PIPELINE = EXAMPLE / "pipeline.toml"
@@ -95,7 +95,7 @@ class TestCommand:
         """The script gives the weights and the threshold that are committed, and the AUC that the README tells."""
         out = tmp_path / "weights.json"
         result = CliRunner().invoke(main, [str(PIPELINE), "--out", str(out)], catch_exceptions=False)
-        assert result.exit_code == 0
+        assert 0 == result.exit_code
         fitted, committed = json.loads(out.read_text()), json.loads((EXAMPLE / "weights.json").read_text())
         assert committed["weights"] == pytest.approx(fitted["weights"], rel=1e-3, abs=1e-6)
         assert committed["bias"] == pytest.approx(fitted["bias"], rel=1e-3)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 from mdm_flights.data import NEVER
 from mdm_flights.events import EVENT, add_known, events
 from mdm_flights.known import Past
@@ -102,13 +103,13 @@ class TestPast:
         """What happens in the minute of the question is not known, what happened in the minute before is."""
         group = np.zeros(3, np.int64)
         past = Past.of(group, np.array([10, 11, NEVER]), np.array([10, 11, 12]))
-        assert past.count.tolist() == [0, 1, 2]
+        assert [0, 1, 2] == past.count.tolist()
 
     def test_groups_do_not_mix(self) -> None:
         """A flight learns only of its own group, and of nothing if the group has no past."""
         past = Past.of(np.array([0, 1, 0, 1, 2]), np.array([1, 2, 3, 4, 5]), np.array([9, 9, 9, 9, 9]))
         numbers = np.array([10, 20, 30, 41, 50])
-        assert past.mean(numbers, 1).tolist() == [30.0, 41.0, 30.0, 41.0, 50.0]
-        assert past.mean(numbers, 2).tolist() == [20.0, 30.5, 20.0, 30.5, 50.0]
+        assert [30.0, 41.0, 30.0, 41.0, 50.0] == past.mean(numbers, 1).tolist()
+        assert [20.0, 30.5, 20.0, 30.5, 50.0] == past.mean(numbers, 2).tolist()
         nothing = Past.of(np.array([0, 1]), np.array([1, NEVER]), np.array([1, 9]))
         assert np.isnan(nothing.mean(np.array([10, 20]), 5)).all()

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from mdm_flights import FlightsSource
-from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc_auc_score  # type: ignore[import-untyped]
-
 from mdm_core import Build, Pipeline, Run
 from mdm_core.summary import Summary
+from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc_auc_score  # type: ignore[import-untyped]
+
+from mdm_flights import FlightsSource
 
 EXAMPLE = Path(__file__).parent.parent
 PIPELINE = EXAMPLE / "pipeline.toml"
@@ -50,8 +50,8 @@ def first() -> list[dict[str, Any]]:
 class TestYear:
     def test_decides_all(self, year: Summary) -> None:
         """Every flight is decided, and nothing fails."""
-        assert (year.status, year.events, year.decided) == ("done", 336_776, 336_776)
-        assert (year.failed_closed, dict(year.dead_letters), dict(year.errors)) == (0, {}, {})
+        assert ("done", 336_776, 336_776) == (year.status, year.events, year.decided)
+        assert (0, {}, {}) == (year.failed_closed, dict(year.dead_letters), dict(year.errors))
         assert year.carried_out == year.allowed == year.proposed
 
     def test_figures_are_those_of_the_trace(self, year: Summary) -> None:

