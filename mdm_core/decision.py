@@ -63,13 +63,13 @@ def packet_dict(decision: Decision, run_id: str) -> dict[str, Any]:
     Returns:
         The packet, not redacted.
     """
-    proposal, final = decision.proposal, decision.final
+    proposal, final, context = decision.proposal, decision.final, decision.context
     mismatch = final.mismatch
     return {
         "run_id": run_id,
-        "step": decision.context.step,
+        "step": context.step,
         "input": decision.event,
-        "external": decision.context,
+        "external": context,
         "mdm": {
             "action": proposal.action._value_,
             "confidence": proposal.confidence,

@@ -56,15 +56,15 @@ class Recorder:
         tally: Tally,
     ) -> None:
         self._run_id = run_id
-        self._redact_packet = redaction.packet
+        self._redact_packet = redaction.packet_redactor()
         self._redact = redaction.mapping
         self._sinks = sinks
-        self._packet_sinks = [s for s in sinks if s.accepts == "packets"]
+        self._packet_writers = [(s.write, s) for s in sinks if s.accepts == "packets"]
         self._audit_sinks = [s for s in sinks if s.accepts == "audit"]
         self._observers = list(observers)
         self._dropped: set[int] = set()
         self._watches_decisions = self._overriding("on_decision")
-        self._needs_packets = bool(self._packet_sinks or self._watches_decisions)
+        self._needs_packets = bool(self._packet_writers or self._watches_decisions)
         self._tally = tally
         self._raw_excerpts = False
         self._dead_letters = _DeadLetters(run_dir / DEAD_LETTER_FILE)
@@ -93,8 +93,11 @@ class Recorder:
         """
         if self._needs_packets:
             packet = self._redact_packet(packet_dict(decision, self._run_id))
-            for sink in self._packet_sinks:
-                self._write(sink, packet)
+            for write, sink in self._packet_writers:
+                try:
+                    write(packet)
+                except Exception as error:
+                    raise self._sink_failed(sink, error) from error
             for observer in self._watches_decisions:
                 self._tell(observer, "on_decision", packet)
         if decision.failure is not None:

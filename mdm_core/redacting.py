@@ -12,6 +12,13 @@ MASK = "[REDACTED]"
 FAILED = "[REDACTION FAILED]"
 _REMEMBERED_KEYS = 50_000
 _SCALARS = (str, int, float, bool, type(None))
+_TEXT = frozenset({str})
+_FLAT = frozenset({str, int, float, bool, type(None)})
+_NO_MAPPING = "a redactor must return a mapping"
+_PACKET_KEYS = (
+    *("run_id", "step", "input", "external", "mdm", "final_action", "latency_ms", "mismatch", "schema_version"),
+    *("action", "confidence", "reasons", "params", "features_summary", "features", "allowed"),
+)
 
 Redact: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -32,7 +39,9 @@ class Redaction:
     def __init__(self, redactor: Redactor | None) -> None:
         self.failures = 0
         self.last_error = ""
-        self._redact = self._choose(redactor)
+        walk = _walk(redactor)
+        self._redact = walk.redact if walk is not None else _as_it_is if redactor is None else redactor.redact
+        self._redact_packet = walk.packet if walk is not None else self._redact
 
     def mapping(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Redact anything that is not a packet: an audit event, a dead letter, a log argument.
@@ -53,33 +62,47 @@ class Redaction:
         """Redact a packet.
 
         Args:
-            packet: The nine keys; it is not changed.
+            packet: The nine keys; the containers that core made of it may change.
 
         Returns:
             What may be written.
         """
-        try:
-            return _checked(self._redact(packet))
-        except Exception as error:
-            self._failed(error)
-            return _bare(packet)
+        return self.packet_redactor()(packet)
+
+    def packet_redactor(self) -> Callable[[dict[str, Any]], Mapping[str, Any]]:
+        """Give what ``packet`` does as a function, for a loop that calls it once per event."""
+        redact, failed = self._redact_packet, self._failed
+
+        def packet(packet: dict[str, Any]) -> Mapping[str, Any]:
+            try:
+                redacted = redact(packet)
+                if type(redacted) is dict or isinstance(redacted, Mapping):
+                    return redacted
+                raise ContractError(_NO_MAPPING)
+            except Exception as error:
+                failed(error)
+                return _bare(packet)
+
+        return packet
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
         self.last_error = type(error).__name__
 
-    @staticmethod
-    def _choose(redactor: Redactor | None) -> Redact:
-        if redactor is None:
-            return lambda data: data
-        hides = getattr(redactor, "hides", None)
-        return _KeyWalk(redactor.redact, hides).redact if callable(hides) else redactor.redact
+
+def _as_it_is(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    return data
+
+
+def _walk(redactor: Redactor | None) -> _KeyWalk | None:
+    hides = getattr(redactor, "hides", None)
+    return _KeyWalk(redactor.redact, hides) if redactor is not None and callable(hides) else None
 
 
 def _checked(redacted: Mapping[str, Any]) -> Mapping[str, Any]:
     if type(redacted) is dict or isinstance(redacted, Mapping):
         return redacted
-    raise ContractError("a redactor must return a mapping")
+    raise ContractError(_NO_MAPPING)
 
 
 class _KeyWalk:
@@ -90,7 +113,10 @@ class _KeyWalk:
 
     def __init__(self, redact: Redact, hides: Callable[[str], bool]) -> None:
         self._redact_all = redact
-        self._hidden = _Remembered(hides)
+        self._hides = hides
+        self._hidden: dict[Any, bool] = {}
+        self._clean: set[Any] = set()
+        self._knows_packets = not any(map(hides, _PACKET_KEYS))
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -98,28 +124,69 @@ class _KeyWalk:
         except (_Unfamiliar, RecursionError):
             return self._redact_all(data)
 
+    def packet(self, packet: dict[str, Any]) -> Mapping[str, Any]:
+        """The same for a packet, of which only some parts can hold anything to hide."""
+        try:
+            if not self._knows_packets:
+                return self._mapping(packet)
+            mask, clean = self._mapping, self._clean.issuperset
+            packet["input"] = mask(packet["input"])
+            packet["external"] = mask(packet["external"])
+            mdm, final = packet["mdm"], packet["final_action"]
+            if not clean(mdm["features"]):  # which core has found to be flat
+                mdm["features"] = mask(mdm["features"])
+            summary, params = mdm["features_summary"], mdm["params"]
+            if not (clean(summary) and _FLAT.issuperset(map(type, summary.values()))):
+                mdm["features_summary"] = mask(summary)
+            if not (clean(params) and _FLAT.issuperset(map(type, params.values()))):
+                mdm["params"] = mask(params)
+            final["params"] = mdm["params"] if final["params"] is params else mask(final["params"])
+            reasons = mdm["reasons"]
+            if not _TEXT.issuperset(map(type, reasons)):
+                raise _Unfamiliar
+            if final["reasons"] is not reasons and not _TEXT.issuperset(map(type, final["reasons"])):
+                raise _Unfamiliar
+            if packet["mismatch"] is not None:
+                packet["mismatch"] = mask(packet["mismatch"])
+        except (_Unfamiliar, RecursionError):
+            return self._redact_all(packet)
+        return packet
+
     def _mapping(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        masked = None
+        masked: dict[str, Any] | None = None
         hidden = self._hidden
-        for key, value in data.items():
-            kind = type(value)
-            if hidden[key]:
-                new: Any = MASK
-            elif kind is str or kind is float or kind is int or value is None:
-                continue
-            else:
-                new = self._value(value)
-            if new is not value:
-                if masked is None:
-                    masked = dict(data)
-                masked[key] = new
+        try:
+            for key, value in data.items():
+                if hidden[key]:
+                    new: Any = MASK
+                else:
+                    kind = type(value)
+                    if kind is str or kind is float or kind is int or value is None:
+                        continue
+                    new = self._mapping(value) if kind is dict else self._value(value)
+                if new is not value:
+                    if masked is None:
+                        masked = dict(data)
+                    masked[key] = new
+        except KeyError:
+            self._learn(data)
+            return self._mapping(data)
         return data if masked is None else masked
 
+    def _learn(self, data: Mapping[str, Any]) -> None:
+        if len(self._hidden) >= _REMEMBERED_KEYS:  # keys may come from hostile events
+            self._hidden.clear()
+            self._clean.clear()
+        for key in data:
+            hidden = self._hidden[key] = bool(self._hides(key if type(key) is str else str(key)))
+            if not hidden:
+                self._clean.add(key)
+
     def _value(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return self._mapping(value)
         if isinstance(value, _SCALARS):
             return value
+        if isinstance(value, dict):
+            return self._mapping(value)
         if type(value) is not list and type(value) is not tuple:
             raise _Unfamiliar
         masked = [self._value(item) for item in value]
@@ -128,17 +195,6 @@ class _KeyWalk:
 
 class _Unfamiliar(Exception):
     pass
-
-
-class _Remembered(dict[Any, bool]):
-    def __init__(self, hides: Callable[[str], bool]) -> None:
-        self._hides = hides
-
-    def __missing__(self, key: Any) -> bool:
-        if len(self) >= _REMEMBERED_KEYS:  # keys may come from hostile events
-            self.clear()
-        hidden = self[key] = bool(self._hides(key if type(key) is str else str(key)))
-        return hidden
 
 
 def _bare(packet: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 encode = msgspec.json.Encoder().encode
-encode_into = msgspec.json.Encoder().encode_into
 
 MAX_DEPTH = 100
 """Containers inside containers that are followed once plain encoding has failed."""

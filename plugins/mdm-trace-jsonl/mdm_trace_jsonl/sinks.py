@@ -9,13 +9,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
 import attrs
+from orjson import OPT_APPEND_NEWLINE, dumps
 from mdm_core import Build, ConfigError, TraceSink, option
 from mdm_core.rundir import open_private
 
-from mdm_trace_jsonl.encoding import encodable, encode, encode_into
+from mdm_trace_jsonl.encoding import encodable, encode
 from mdm_trace_jsonl.mending import mend_tail
 
 BUFFER_BYTES = 256 * 1024
+_END_LINE = OPT_APPEND_NEWLINE
 
 
 def _inside_the_run(path: str) -> None:
@@ -69,13 +71,10 @@ class JsonLines(TraceSink):
         buffer = self._buffer
         if len(buffer) > BUFFER_BYTES:
             self.flush()
-        start = len(buffer)
         try:
-            encode_into(record, buffer, -1)
+            buffer += dumps(record, None, _END_LINE)
         except Exception:
-            del buffer[start:]
-            buffer += encode(encodable(record))
-        buffer += b"\n"
+            buffer += encode(encodable(record)) + b"\n"
 
     def flush(self, durable: bool = False) -> None:
         """Hand what is buffered to the operating system; what it does not take stays in the buffer.
