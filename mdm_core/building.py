@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -128,7 +128,7 @@ class Builder:
         children = values.children
         resolved = {"use": component_id, **values.shown}
         plugins = [registered.plugin, *(p for child in children for p in child.plugins)]
-        files = [a for a in values.arguments.values() if isinstance(a, Path)] + [f for c in children for f in c.files]
+        files = [*_paths(values.arguments.values()), *(f for child in children for f in child.files)]
         return Built(made, component_id, table.place, resolved, tuple(plugins), tuple(files))
 
     def _values(self, cls: type, table: Table, known: set[str]) -> _Values | None:
@@ -221,6 +221,14 @@ class Builder:
 
     def _problem(self, place: Place, text: str) -> None:
         self.problems.append(f"{place}: {text}")
+
+
+def _paths(values: Iterable[Any]) -> Iterator[Path]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _paths(value)
+        elif isinstance(value, Path):
+            yield value
 
 
 def _without_secrets(text: str, cls: type, arguments: Mapping[str, Any]) -> str:

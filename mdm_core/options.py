@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from mdm_core.errors import OptionError
-from mdm_core.wording import KeyPath, spelled
+from mdm_core.wording import KeyPath, one_line, spelled
 
 _WORDS: dict[Any, str] = {
     bool: "true or false",
@@ -218,6 +218,10 @@ class OptionField:
             converted = _converted(value, self.type)
         except msgspec.ValidationError as error:
             raise BadValue([*_misfits(value, self.type)] or [((), _plain_words(str(error)))]) from None
+        except TypeError as error:
+            raise BadValue(
+                [((), f"the option's own type cannot be used: {one_line(error)}; tell its author")]
+            ) from None
         problems = list(self.info.problems(converted))
         if problems:
             raise BadValue(problems)

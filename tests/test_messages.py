@@ -21,8 +21,15 @@ SECTIONS = {
 }
 
 ODD = """\
+from enum import Enum
+
 import attrs
 from mdm_core import ConfigError, ProposalModel, component, hookimpl, option
+
+
+class Mixed(Enum):
+    ONE = 1
+    TWO = "two"
 
 
 @attrs.define
@@ -34,6 +41,7 @@ class Layers(ProposalModel):
     weights: dict[str, float] | str = option({}, help="weights, or the file that has them")
     window: int | str | None = option(None, help="a number of events, or a duration")
     on: bool = option(True, help="a switch")
+    mixed: Mixed = option(Mixed.ONE, help="an enumeration of text and numbers")
 
     def propose(self, features, context): ...
 
@@ -490,6 +498,11 @@ class TestOptions:
             ('[model.weights]\n"a.b" = "1"', '5 [model] weights."a.b": expected number, got text'),
             ("window = 1.5", "4 [model] window: expected whole number or text, got number"),
             ("on = 1", "4 [model] on: expected true or false, got whole number"),
+            (
+                "mixed = 1",
+                "4 [model] mixed: the option's own type cannot be used: TypeError: Enums must contain either all str or "
+                "all int values - type `<enum 'Mixed'>` is not supported; tell its author",
+            ),
         ],
     )
     def test_wrong_item(self, refuse: Refuse, install: Install, option: str, problem: str) -> None:
