@@ -103,7 +103,7 @@ class TestComponents:
     def test_types_of_every_kind(self, model: Build) -> None:
         """Paths, enumerations, literals, tuples and nested tables come from their TOML."""
         built = model(
-            'use = "shapes.shapes"\nfile = "a/b.json"\nothers = ["c", "d"]\ncolour = 'blue'\nsize = "s"\n'
+            'use = "shapes.shapes"\nfile = "a/b.json"\nothers = ["c", "d"]\ncolour = "blue"\nsize = "s"\n'
             "numbers = [1, 2.5]\nmaybe = 7\ntable = { x = [1, 2] }"
         )
         made = built.component

@@ -500,8 +500,8 @@ class TestOptions:
             ("on = 1", "4 [model] on: expected true or false, got whole number"),
             (
                 "mixed = 1",
-                "4 [model] mixed: the option's own type cannot be used: TypeError: Enums must contain either all str or "
-                "all int values - type `<enum 'Mixed'>` is not supported; tell its author",
+                "4 [model] mixed: the option's own type cannot be used: TypeError: Enums must contain either all "
+                "str or all int values - type `<enum 'Mixed'>` is not supported; tell its author",
             ),
         ],
     )
