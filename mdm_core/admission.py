@@ -113,11 +113,9 @@ def to_ms(unit: str) -> Callable[[Any], int]:
 
 
 def _from_number(per_second: int) -> Callable[[Any], int]:
-    whole = per_second == 1000
-
     def convert(value: Any) -> int:
-        if type(value) is int and 0 <= value <= _LATEST_MS and whole:
-            return value
+        if type(value) is int and 0 <= (ms := value * 1000 // per_second) <= _LATEST_MS:
+            return ms
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidEvent("invalid_timestamp", f"the timestamp must be a number, not {type(value).__name__}")
         if isinstance(value, int):

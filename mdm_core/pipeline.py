@@ -173,9 +173,15 @@ class Pipeline:
             ctx.features = features = _checked(features)
             stage = "model"
             ctx.component = name = self._model_name
-            proposal = _checked_proposal(self._propose(features, ctx))
-            final = FinalDecision(proposal.action, True, proposal.reasons, None, None, None, proposal.params)
-            if proposal.action is not _HOLD:
+            answered = self._propose(features, ctx)
+            if type(answered) is not Proposal or type(answered.confidence) is not float:
+                _check_proposal(answered)
+            action = answered.action
+            if type(action) is not Action or not 0.0 <= answered.confidence <= 1.0:
+                _check_proposal(answered)
+            proposal = answered
+            final = FinalDecision(action, True, proposal.reasons, None, None, None, proposal.params)
+            if action is not _HOLD:
                 stage = "modulator"
                 for modulate, name in self._modulate:
                     ctx.component = name
@@ -249,7 +255,9 @@ class Pipeline:
                     now = at
                 items["now_ms"], items["last_event_ts_ms"] = now, at
             what = "id"
-            event_id = check_id(self._get_id(event)) if self._get_id is not None else position
+            event_id = position if self._get_id is None else self._get_id(event)
+            if self._get_id is not None and type(event_id) is not str:
+                event_id = check_id(event_id)
         except ABSENT:
             raise InvalidEvent(f"missing_{what}", f"the event has no {what}") from None
         if event_id is None:
@@ -398,13 +406,12 @@ def _mended(value: Any) -> Feature:
     raise ContractError("a feature must be a number, bool, text or None")
 
 
-def _checked_proposal(proposal: Proposal) -> Proposal:
+def _check_proposal(proposal: Proposal) -> None:
     if not isinstance(proposal, Proposal) or not isinstance(proposal.action, Action):
         raise ContractError("a model must return a Proposal with an Action")
     confidence = proposal.confidence
     if not isinstance(confidence, float | int) or not 0.0 <= confidence <= 1.0:
         raise ContractError("a confidence must be a number in [0, 1]")
-    return proposal
 
 
 def _checked_final(final: FinalDecision) -> FinalDecision:
