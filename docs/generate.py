@@ -23,6 +23,7 @@ from mdm_core import contracts, errors, hookspecs, values
 from mdm_core.cli.main import cli
 from mdm_core.cli.show import toml_value
 from mdm_core.config import PipelineOptions
+from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind
 from mdm_core.options import OptionField, describe_type, jsonable, option_fields
 from mdm_core.plugins import Registered, Registry
@@ -41,9 +42,13 @@ def main(arguments: list[str]) -> int:
         arguments: Nothing, or ``--check``.
 
     Returns:
-        The exit code: 1 if a page is not current and was only to be checked.
+        The exit code: 1 if a page is not current and was only to be checked, 2 if a plugin is missing.
     """
-    stale = [page for page in sorted(DOCS.glob("*.md")) if page.read_text(encoding="utf-8") != renewed(page)]
+    try:
+        stale = [page for page in sorted(DOCS.glob("*.md")) if page.read_text(encoding="utf-8") != renewed(page)]
+    except PluginError as error:
+        click.echo(f"{error}; every plugin of this repository must be installed: run ./dev docs", err=True)
+        return error.exit_code
     if arguments == ["--check"]:
         for page in stale:
             click.echo(f"{page.name} is not current: run python docs/generate.py", err=True)
@@ -233,7 +238,7 @@ def _brackets(kind: Kind) -> str:
 
 def _classes(classes: list[type]) -> Iterator[str]:
     for cls in classes:
-        call = _wrapped(cls.__name__, _parameters(inspect.signature(cls), annotated=False))
+        call = _wrapped(cls.__name__, _arguments(inspect.signature(cls)))
         yield f"\n### `{cls.__name__}`\n\n{_python(call)}\n\n{_docstring(cls)}\n"
 
 
@@ -251,27 +256,30 @@ def _function(function: Callable[..., Any]) -> str:
     return f"{_python(code)}\n\n{_docstring(function)}"
 
 
-def _parameters(signature: inspect.Signature, annotated: bool = True) -> list[str]:
+def _parameters(signature: inspect.Signature) -> list[str]:
     shown: list[str] = []
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in shown:
             shown.append("*")
-        shown.append(_parameter(parameter, annotated))
+        annotation = "" if parameter.annotation is parameter.empty else f": {_annotation(parameter.annotation)}"
+        default = "" if parameter.default is parameter.empty else f" = {_value(parameter.default)}"
+        shown.append(f"{parameter.name}{annotation}{default}")
     return shown
+
+
+def _arguments(signature: inspect.Signature) -> list[str]:
+    return [_argument(parameter) for parameter in signature.parameters.values()]
+
+
+def _argument(parameter: inspect.Parameter) -> str:
+    if parameter.default is not parameter.empty:
+        return f"{parameter.name}={_value(parameter.default)}"
+    return f"{parameter.name}=..." if parameter.kind is parameter.KEYWORD_ONLY else parameter.name
 
 
 def _wrapped(name: str, parameters: list[str]) -> str:
     line = f"{name}({', '.join(parameters)})"
     return line if len(line) <= 100 else "\n".join([f"{name}(", *(f"    {p}," for p in parameters), ")"])
-
-
-def _parameter(parameter: inspect.Parameter, annotated: bool) -> str:
-    text = parameter.name
-    if annotated and parameter.annotation is not parameter.empty:
-        text += f": {_annotation(parameter.annotation)}"
-    if parameter.default is parameter.empty:
-        return text
-    return f"{text} = {_value(parameter.default)}" if annotated else f"{text}={_value(parameter.default)}"
 
 
 def _value(default: Any) -> str:

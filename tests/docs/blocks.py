@@ -1,7 +1,8 @@
 """The code blocks of a Markdown page, and how a reader follows them.
 
 A block that has a title is a file: ```` ```toml title="pipeline.toml" ````. A block ``console`` holds commands after
-``$`` and what they print; one titled ``output`` holds what the Python block before it prints.
+``$`` and what they print. One titled ``output`` holds what the block before it prints. A block ``sh`` sets the machine
+up (clones, makes environments, installs) and is left to whoever follows the page.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _VARYING = (
     (re.compile(r"\d[\d,.]*(?= (?:µs|s|events/s)(?:\W|$))"), "N"),
     (re.compile(r"(?<=latency_us\": )[\d.]+|(?<=latency_ms\": )[\d.]+"), "N"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+Z?"), "TIME"),
+    (re.compile(r"(?<=; installed: )[^;]+"), "PLUGINS"),
     (re.compile(r" +"), " "),
 )
 
@@ -47,21 +49,21 @@ class Block:
 
 @attrs.frozen
 class Step:
-    """A command of a page and what came of it.
+    """Something that a page has its reader do, and what came of it.
 
     Attributes:
-        command: The command.
+        command: The command; ``python`` for a Python block; the whole text of an ``sh`` block.
         line: Number of the line of its block.
         expected: What the page says it prints.
         actual: What it printed, standard error included.
-        code: Its exit code.
+        code: Its exit code; None for an ``sh`` block, which was not run.
     """
 
     command: str
     line: int
     expected: str
     actual: str
-    code: int
+    code: int | None
 
 
 def blocks(path: Path) -> list[Block]:
@@ -117,7 +119,8 @@ def write_files(found: list[Block], folder: Path) -> None:
 def follow(page: Path, folder: Path, environment: Mapping[str, str]) -> Iterator[Step]:
     """Do what a page says, block by block: write the files, type the ``console`` commands, run the Python.
 
-    The Python blocks of a page share their names, as in a notebook.
+    The Python blocks of a page share their names, as in a notebook. A block ``sh`` is not run but yielded: the caller
+    does what it means before asking for the next step, and may change ``environment`` then.
 
     Args:
         page: The page.
@@ -125,7 +128,7 @@ def follow(page: Path, folder: Path, environment: Mapping[str, str]) -> Iterator
         environment: The environment of the commands.
 
     Yields:
-        Each command or Python block as soon as it has run.
+        Each command or block as soon as it has run.
     """
     found = blocks(page)
     notebook = ModuleType("notebook")
@@ -134,6 +137,8 @@ def follow(page: Path, folder: Path, environment: Mapping[str, str]) -> Iterator
         if block.language == "console":
             for command, expected in commands(block):
                 yield _typed(command, expected, block, folder, environment)
+        elif block.language == "sh":
+            yield Step(block.text, block.line, "", "", None)
         elif block.language == "python" and not block.title:
             expected = after.text if after is not None and after.title == OUTPUT else ""
             yield Step("python", block.line, expected, _run(block, page, folder, notebook), 0)
@@ -166,7 +171,9 @@ def _run(block: Block, page: Path, folder: Path, notebook: ModuleType) -> str:
 
 
 def steady(text: str) -> str:
-    """Leave out what differs from run to run: times and speeds, and the spaces that line columns up.
+    """Leave out what differs from run to run and from machine to machine.
+
+    That is times and speeds, which plugins are installed, and the spaces that line columns up.
 
     Args:
         text: What a command printed, or what a page says about it.
