@@ -95,6 +95,7 @@ class RollingFeatures(FeatureExtractor):
     fields_over: int = attrs.field(init=False, default=0, eq=False)
     _names: Names = attrs.field(init=False, repr=False, eq=False)
     _span_ms: int = attrs.field(init=False, repr=False, eq=False)
+    _standard: bool = attrs.field(init=False, repr=False, eq=False)
     _has_time: bool = attrs.field(init=False, repr=False, eq=False)
     _statistics: list[Statistic] = attrs.field(init=False, repr=False, eq=False)
     _derived: list[tuple[str, Expression]] = attrs.field(init=False, repr=False, eq=False)
@@ -111,6 +112,7 @@ class RollingFeatures(FeatureExtractor):
         reserved = frozenset(path for path in (build.key, build.timestamp, build.id) if path)
         self._names = Names(FieldRules(reserved, self.include, self.exclude, self.categories), self.stats)
         self._span_ms = span_of(self.window)
+        self._standard = self.stats == _STANDARD
         average = ewma(self.alpha, self.window if isinstance(self.window, int) else 0, self._span_ms)
         self._statistics = [STATISTICS.get(stat, average) for stat in self.stats]
         self._derived = [(name, compile_expression(text)) for name, text in self.derived.items()]
@@ -122,7 +124,7 @@ class RollingFeatures(FeatureExtractor):
         arrival = self._arrive(history, context) if span_ms or self.also else None
         now_ms = arrival.now_ms if arrival else 0
         windows: dict[str, Any] = history.spans if span_ms else history.counts
-        standard = self.stats == _STANDARD
+        standard = self._standard
         categories = self.categories
         features: Features = {}
         todo: _Todo = [(event, self._names.top)]
@@ -142,9 +144,12 @@ class RollingFeatures(FeatureExtractor):
                     elif standard:
                         name, mean, std, z = names
                         features[name] = x
-                        window = windows.get(name)
-                        if window is None and (window := self._new_window(windows, name)) is None:
-                            continue
+                        try:
+                            window = windows[name]
+                        except KeyError:
+                            window = self._new_window(windows, name)
+                            if window is None:
+                                continue
                         features[mean], features[std], features[z] = window.push(x, now_ms)
                     else:
                         features[names[0]] = x

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mdm_core import Action, Build, ConfigError, Context, Features, OptionError, Proposal
 
@@ -52,6 +52,7 @@ class TestLogisticModel:
         """The action that the options name is proposed."""
         assert Action(action) is propose({"x": 9.0}, weights={"x": 1.0}, action=action).action
 
+    @settings(deadline=None)
     @given(score=st.floats(-1.7e308, 1.7e308))
     def test_any_score(self, score: float) -> None:
         """However large the score, the probability is between 0 and 1, and symmetric."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mdm_core import Build, ConfigError, Context, Event, Features, OptionError
 
@@ -93,6 +93,7 @@ def assert_same(expected: Mapping[str, float | None], features: Features) -> Non
 
 
 class TestStatistics:
+    @settings(deadline=None)
     @given(events=timed_values, window=st.integers(1, 9))
     def test_over_the_last_values(self, events: Timed, window: int) -> None:
         """Each statistic over the last N values is what computing it from these values gives; None is no value."""
@@ -109,6 +110,7 @@ class TestStatistics:
             seen.append(float(x))
             assert_same(brute_force(seen[-window:], before, average), features)
 
+    @settings(deadline=None)
     @given(events=timed_values, span=st.integers(1, 60))
     def test_over_a_span_of_time(self, events: Timed, span: int) -> None:
         """Over a duration as well, where an event that is older than one before it counts as of the highest time."""
@@ -126,6 +128,7 @@ class TestStatistics:
             held = [value for time, value in seen if time > now - span]
             assert_same(brute_force(held, before, average), features)
 
+    @settings(deadline=None)
     @given(events=timed_values, chosen=st.lists(st.sampled_from(STATS), unique=True))
     def test_chosen_ones_are_those_of_all(self, events: Timed, chosen: list[str]) -> None:
         """Choosing fewer statistics, in any order, leaves out the others and changes no bit of those chosen."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdm_reference.windows import LARGEST, MAX_HELD, Average, CountWindow, Lowest, SpanWindow
@@ -115,6 +115,7 @@ class TestAccuracy:
 
 
 class TestCountWindow:
+    @settings(deadline=None)
     @given(values=st.lists(numbers, min_size=1, max_size=60), size=st.integers(1, 9))
     def test_equals_exact_arithmetic(self, values: list[float], size: int) -> None:
         """Whatever the values, mean and std after each are those of exact arithmetic to 1e-9."""
@@ -125,6 +126,7 @@ class TestCountWindow:
             assert_close(mean_and_std(held), mean, std)
             assert len(held) == len(window)
 
+    @settings(deadline=None)
     @given(values=st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=60), size=st.integers(1, 9))
     def test_whole_numbers_add_up_exactly(self, values: list[int], size: int) -> None:
         """The sum of whole numbers is exact."""
@@ -191,6 +193,7 @@ class TestCountWindow:
 
 
 class TestSpanWindow:
+    @settings(deadline=None)
     @given(
         events=st.lists(st.tuples(st.integers(0, 40), numbers), min_size=1, max_size=60),
         span=st.integers(1, 100),
@@ -207,6 +210,7 @@ class TestSpanWindow:
             assert_close(mean_and_std(held), mean, std)
             assert len(held) == len(window)
 
+    @settings(deadline=None)
     @given(events=st.lists(st.tuples(st.integers(0, 40), st.integers(-999, 999)), min_size=1, max_size=60))
     def test_whole_numbers_add_up_exactly(self, events: list[tuple[int, int]]) -> None:
         """The sum of whole numbers is exact."""
@@ -260,6 +264,7 @@ class TestSpanWindow:
 
 
 class TestLowest:
+    @settings(deadline=None)
     @given(values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=60), size=st.integers(1, 9))
     def test_equals_the_minimum(self, values: list[float], size: int) -> None:
         """It is the minimum of the last n values."""
