@@ -186,11 +186,11 @@ def _what_is_wrong(error: tomllib.TOMLDecodeError, text: str) -> str:
     place = where[1] if where else "end of document"
     if place == "end of document":
         lines = text.split("\n")
-        place = f"line {len(lines)}, column {len(lines[-1]) + 1} (its end)"
+        place = f"line {len(lines)}, column {len(lines[-1]) + 1} (end of the file)"
     what = _WHERE.sub("", message)
     # tomllib names a table by the tuple of its keys.
     what = _TUPLE.sub(lambda keys: f"[{keys[1].replace(chr(39) + ', ' + chr(39), '.')}]", what)
-    hint = "; text needs quotes" if what == "Invalid value" and not place.endswith("(its end)") else ""
+    hint = "; text needs quotes" if what == "Invalid value" and not place.endswith("(end of the file)") else ""
     return f" at {place}: {what[:1].lower()}{what[1:]}{hint}"
 
 

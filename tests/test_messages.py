@@ -147,8 +147,8 @@ class TestFile:
         ("text", "problem"),
         [
             ("[model]\nuse = toy.threshold\n", "at line 2, column 7: invalid value; text needs quotes"),
-            ("[model]\nuse = [1\n", "at line 3, column 1 (its end): unclosed array"),
-            ("[model]\nuse =", "at line 2, column 6 (its end): invalid value"),
+            ("[model]\nuse = [1\n", "at line 3, column 1 (end of the file): unclosed array"),
+            ("[model]\nuse =", "at line 2, column 6 (end of the file): invalid value"),
             ("[model]\nmodel.use = 1\n[model]\n", "at line 3, column 7: cannot declare [model] twice"),
             ("[model.model]\n[model.model]\n", "at line 2, column 13: cannot declare [model.model] twice"),
             ('[model]\nuse = "a"\nuse = "b"\n', "at line 3, column 10: cannot overwrite a value"),

@@ -62,7 +62,7 @@ def _component(component: Registered) -> dict[str, Any]:
         cls = component.load()
     except PluginError as error:
         return about | {"error": str(error)}
-    summary = (cls.__doc__ or "").strip().split("\n")[0]
+    summary = (cls.__doc__ or "").strip().split("\n")[0].replace("``", "`")
     return about | {"help": summary, "options": [_option(field) for field in option_fields(cls)]}
 
 
