@@ -600,7 +600,7 @@ class TestTraceFails:
         trace = [{"use": "probe.lines"}, {"use": "probe.auditlines", "fails_at": 0}]
         began = begin(events(9), trace=trace, broker={"use": "probe.hands"})
         assert (began.summary.status, began.summary.events, began.broker.orders) == ("failed", 0, [])
-        assert began.summary.errors == {"trace_error:OSError": 2}
+        assert set(began.summary.errors) == {"trace_error:OSError"}
 
     def test_dead_letters_that_cannot_be_written(self, begin: Begin, tmp_path: Path) -> None:
         """They are part of the trace, and a link in their place leads nowhere."""
