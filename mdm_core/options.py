@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum
@@ -27,6 +28,14 @@ _WORDS: dict[Any, str] = {
     Any: "anything",
 }
 _PLURALS = {"whole number": "whole numbers", "number": "numbers", "path": "paths", "table": "tables", "list": "lists"}
+_MSGSPEC_WORDS = {
+    "bool": "true or false",
+    "int": "whole number",
+    "float": "number",
+    "str": "text",
+    "array": "list",
+    "object": "table",
+}
 _OPTION = "mdm.option"
 _CHILD = "mdm.component"
 
@@ -373,9 +382,11 @@ def _misfits(value: Any, hint: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPat
 
 def _item_hint(value: Any, hint: Any) -> Any:
     for member in _members(hint):
-        origin = get_origin(member)
+        origin, arguments = get_origin(member), get_args(member)
+        if isinstance(value, list) and origin is tuple and arguments[-1] is ...:
+            return arguments[0]
         if isinstance(value, dict | list) and isinstance(origin, type) and issubclass(type(value), origin):
-            return get_args(member)[-1]
+            return arguments[-1]
     return None
 
 
@@ -396,6 +407,7 @@ def _not_among(choices: Sequence[Any], value: Any) -> str:
 
 
 def _plain_words(message: str) -> str:
-    text, _, where = message.replace("`", "").partition(" - at ")
-    place = where.removeprefix("$").removeprefix(".")
+    text, _, where = message.partition(" - at ")
+    text = re.sub("`([^`]*)`", lambda word: _MSGSPEC_WORDS.get(word[1], word[1]), text)
+    place = where.strip("`").removeprefix("$").removeprefix(".")
     return f"{text[:1].lower()}{text[1:]}{f' (at {place})' if place else ''}"

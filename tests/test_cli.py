@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from mdm_core.cli.show import toml_value
+from mdm_core.cli.show import show_summary, toml_value
 from mdm_core.run import Plan
+from mdm_core.summary import Summary
 
 CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
 Install = Callable[..., Path]
@@ -177,6 +178,67 @@ class TestRun:
         assert "secret" not in loud.stderr
 
 
+class TestSummary:
+    """What people see of a run's end."""
+
+    def test_all_rows(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """What did not go well has rows of its own; figures of observers are written for reading."""
+        (tmp_path / "one").mkdir()
+        figures = {"share": 0.23456, "big": 336776.0, "tiny": 0.00001234, "zero": 0.0, "n": 12345, "fine": True}
+        show_summary(
+            Summary(
+                run_id="one",
+                status="stopped",
+                reason="SIGTERM received",
+                events=12345,
+                decided=12340,
+                dead_letters={"invalid_json": 2, "missing_key": 3},
+                proposed={"ACT": 10, "EXIT": 10, "STOP": 11},
+                allowed={"ACT": 9},
+                carried_out={"ACT": 4},
+                executions={"done": 4, "pending": 3, "unknown": 2},
+                denied={},
+                failed_closed=1,
+                errors={"model_error:KeyError": 1},
+                redaction_failures=1234,
+                evicted_keys={"0.toy.fields.states": 7},
+                latency_us={"p50": 10, "p99": 2000},
+                seconds=1.25,
+                events_per_s=9876.0,
+                run_dir=str(tmp_path / "one"),
+                findings={"toy.counter": {"half": figures, "none": {}, "name": "x"}},
+            )
+        )
+        assert capsys.readouterr().out.splitlines() == [
+            "run one: stopped (SIGTERM received)",
+            "  events          12,345",
+            "  proposed        31 (STOP 11, ACT 10, EXIT 10)",
+            "  allowed         9 (ACT 9)",
+            "  carried out     4 (ACT 4)",
+            "  not carried out 5 (pending 3, unknown 2)",
+            "  denied          0",
+            "  failed closed   1",
+            "  dead letters    5 (missing_key 3, invalid_json 2)",
+            "  errors          1 (model_error:KeyError 1)",
+            "  redaction       failed 1,234 times; those payloads were replaced",
+            "  keys forgotten  7 (0.toy.fields.states 7)",
+            "  latency         p50 10 µs, p99 2,000 µs",
+            "  speed           9,876 events/s, 1.2 s",
+            f"  written to      {tmp_path}/one/{{run.json,summary.json}}",
+            "",
+            "toy.counter",
+            "  half",
+            "    share  0.2346",
+            "    big    336,776",
+            "    tiny   1.234e-05",
+            "    zero   0.0000",
+            "    n      12,345",
+            "    fine   True",
+            "  none",
+            "  name  x",
+        ]
+
+
 class TestPlan:
     """`mdm run --plan`."""
 
@@ -311,7 +373,7 @@ class TestPlugins:
             "blocked  mdm-blocked 1.0.0",
             "  broken: plugin 'blocked' is blocked by MDM_BLOCK_PLUGINS; take it out of that variable to use it",
             "half  mdm-half 1.0.0",
-            "  half.gone                  broker             ",
+            "  half.gone                  broker",
             "    broken: component 'half.gone' (mdm-half 1.0.0) cannot be imported: ModuleNotFoundError: "
             "No module named 'half_gone'; install what it needs, or reinstall mdm-half",
             "  half.here                  broker             Says that everything is done; needs a token to say so.",
@@ -324,6 +386,24 @@ class TestPlugins:
         listed = {plugin["name"]: plugin for plugin in json.loads(mdm("plugins", "--json").stdout)}
         assert [name for name, plugin in listed.items() if plugin["error"]] == ["bad", "blocked", "two"]
         assert [c["id"] for c in listed["half"]["components"] if c["error"]] == ["half.gone"]
+
+    def test_broken_component(self, install: Install, mdm: CommandLine) -> None:
+        """Asked for by name, a plugin shows what is broken in it, and a broken plugin is refused."""
+        half = (
+            "from mdm_core import hookimpl\n@hookimpl\ndef mdm_register_brokers(register):\n"
+            "    register('gone', 'half_gone:Gone')\n"
+        )
+        install("half", {"half_plugin": half})
+        install("bad", {"bad_plugin": "1 / 0"})
+        ended = mdm("plugins", "half")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout == (
+            "half  mdm-half 1.0.0\n\nhalf.gone  (broker)\n"
+            "  broken: component 'half.gone' (mdm-half 1.0.0) cannot be imported: ModuleNotFoundError: "
+            "No module named 'half_gone'; install what it needs, or reinstall mdm-half\n"
+        )
+        refused = mdm("plugins", "bad", "--json")
+        assert (refused.returncode, refused.stdout) == (2, "")
 
     def test_options(self, toy: Path, mdm: CommandLine) -> None:
         """A plugin's options are told with type, default, rules and help."""

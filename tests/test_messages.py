@@ -22,6 +22,7 @@ SECTIONS = {
 
 ODD = """\
 from enum import Enum
+from typing import Literal
 
 import attrs
 from mdm_core import ConfigError, ProposalModel, component, hookimpl, option
@@ -41,6 +42,9 @@ class Layers(ProposalModel):
     weights: dict[str, float] | str = option({}, help="weights, or the file that has them")
     window: int | str | None = option(None, help="a number of events, or a duration")
     on: bool = option(True, help="a switch")
+    pair: tuple[float, float] = option((0.0, 1.0), help="two numbers")
+    many: tuple[float, ...] = option((), help="numbers")
+    size: Literal["s", "m"] | None = option(None, help="a size")
     mixed: Mixed = option(Mixed.ONE, help="an enumeration of text and numbers")
 
     def propose(self, features, context): ...
@@ -498,6 +502,10 @@ class TestOptions:
             ('[model.weights]\n"a.b" = "1"', '5 [model] weights."a.b": expected number, got text'),
             ("window = 1.5", "4 [model] window: expected whole number or text, got number"),
             ("on = 1", "4 [model] on: expected true or false, got whole number"),
+            ("pair = [1]", "4 [model] pair: expected list of length 2, got 1"),
+            ('pair = [1, "x"]', "4 [model] pair: expected number, got text (at [1])"),
+            ('many = [1,\n"x"]', "5 [model] many #2: expected number, got text"),
+            ('size = "l"', "4 [model] size: must be one of 's', 'm', got 'l'"),
             (
                 "mixed = 1",
                 "4 [model] mixed: the option's own type cannot be used: TypeError: Enums must contain either all "

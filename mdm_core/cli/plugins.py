@@ -88,7 +88,7 @@ def _show_all(described: list[dict[str, Any]]) -> None:
     for plugin in described:
         _show_heading(plugin)
         for component in plugin["components"]:
-            click.echo(f"  {component['id']:<26} {component['kind']:<18} {component['help']}")
+            click.echo(f"  {component['id']:<26} {component['kind']:<18} {component['help']}".rstrip())
             if component["error"]:
                 click.secho(f"    broken: {component['error']}", fg="red")
 
@@ -96,7 +96,9 @@ def _show_all(described: list[dict[str, Any]]) -> None:
 def _show_one(plugin: dict[str, Any]) -> None:
     _show_heading(plugin)
     for component in plugin["components"]:
-        click.echo(f"\n{component['id']}  ({component['kind']})\n  {component['help']}")
+        click.echo(f"\n{component['id']}  ({component['kind']})")
+        if component["help"]:
+            click.echo(f"  {component['help']}")
         if component["error"]:
             click.secho(f"  broken: {component['error']}", fg="red")
         for option in component["options"]:

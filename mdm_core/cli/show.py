@@ -117,4 +117,8 @@ def _figures(figures: Mapping[str, Any], indent: int) -> Iterator[str]:
 def _figure(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.4f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if abs(value) >= 1e4:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if abs(value) >= 1e-3 or not value else f"{value:.4g}"
