@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import msgspec
@@ -96,7 +96,7 @@ class Recorder:
             for write, sink in self._packet_writers:
                 try:
                     write(packet)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     raise self._sink_failed(sink, error) from error
             for observer in self._watches_decisions:
                 self._tell(observer, "on_decision", packet)
@@ -176,15 +176,15 @@ class Recorder:
             summary: How the run ended.
 
         Returns:
-            Observer to the figures that it returned.
+            Observer to the figures that it returned; a second one of the same component has ``#2`` behind its name.
         """
-        findings = {}
+        findings: dict[str, Mapping[str, Any]] = {}
         for observer in self._overriding("on_run_end"):
             found = self._tell(observer, "on_run_end", summary)
             if not isinstance(found, Mapping):
                 continue
             try:
-                findings[observer.component_id] = msgspec.to_builtins(found, str_keys=True, enc_hook=_figure)
+                findings[_free(observer.component_id, findings)] = _figures(found)
             except (TypeError, RecursionError) as error:
                 self._drop(observer, error)
         return findings
@@ -293,6 +293,16 @@ def _encode_ascii(data: Any) -> bytes:
 
 def _type_name(value: Any) -> str:
     return f"[{type(value).__name__}]"
+
+
+def _figures(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", msgspec.to_builtins(found, str_keys=True, enc_hook=_figure))
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """A name for the second of two observers of one component."""
+    same = sum(known.partition(" #")[0] == name for known in taken)
+    return f"{name} #{same + 1}" if same else name
 
 
 def _figure(value: Any) -> float | str:

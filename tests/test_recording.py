@@ -239,6 +239,12 @@ class TestBeginAndEnd:
         assert findings == {"a": {"precision": 0.5, "n": 3, "rows": [1, 2], "5": "five", "none": None, "path": "x"}}
         assert json.loads(json.dumps(findings)) == findings
 
+    def test_two_observers_of_one_component_keep_their_findings(self, tmp_path: Path) -> None:
+        """Neither hides what the other found."""
+        recording = Recording(tmp_path, [Watches(found={"n": n}) for n in range(3)])
+        expected = {"toy.watches": {"n": 0}, "toy.watches #2": {"n": 1}, "toy.watches #3": {"n": 2}}
+        assert expected == recording.recorder.end({})
+
     def test_findings_that_cannot_be_written_drop_the_observer(self, tmp_path: Path) -> None:
         """They must not keep the summary from being written."""
         endless: dict[str, Any] = {}
@@ -298,10 +304,11 @@ class TestSinks:
         [
             (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), CANARY), "OSError: No space left on device"),
             (ValueError(CANARY), "ValueError"),
+            (SystemExit(CANARY), "SystemExit"),
         ],
         ids=repr,
     )
-    def test_one_that_fails_is_named(self, error: Exception, reason: str, tmp_path: Path) -> None:
+    def test_one_that_fails_is_named(self, error: BaseException, reason: str, tmp_path: Path) -> None:
         """The error says which sink and why, without what the exception may quote; it is counted."""
         for kind in ("packets", "audit"):
             recording = Recording(tmp_path)
