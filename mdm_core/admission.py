@@ -113,6 +113,8 @@ def to_ms(unit: str) -> Callable[[Any], int]:
 
 
 def _from_number(per_second: int) -> Callable[[Any], int]:
+    factor = 1000 / per_second
+
     def convert(value: Any) -> int:
         if type(value) is int and 0 <= (ms := value * 1000 // per_second) <= _LATEST_MS:
             return ms
@@ -121,7 +123,7 @@ def _from_number(per_second: int) -> Callable[[Any], int]:
         if isinstance(value, int):
             return _in_range(value * 1000 // per_second)
         # Seconds such as 1700000000.129 are stored a hair below it, and the millisecond must not be lost to that.
-        return _in_range(round(value * 1000 / per_second, 3))
+        return _in_range(round(value * factor, 3))
 
     return convert
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
@@ -204,6 +204,7 @@ class TestTimes:
         assert "canary" not in str(error.value)
 
     @given(st.integers(0, YEAR_9999_ENDS))
+    @example(81_812_960_754_673)
     def test_no_millisecond_is_lost(self, ms: int) -> None:
         """The same instant in any unit is the same millisecond."""
         readers: list[tuple[Callable[[Any], int], object]] = [

@@ -4,9 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from decision_schema.packet_v2 import PacketV2
 
-from mdm_core import Action, Context, Decision, FinalDecision, MismatchInfo, Proposal
+from mdm_core import Action, Context, Decision, FinalDecision, MismatchInfo, PacketV2, Proposal
 from mdm_core.decision import packet_dict
 
 NINE = ["run_id", "step", "input", "external", "mdm", "final_action", "latency_ms", "mismatch", "schema_version"]
@@ -39,7 +38,7 @@ class TestPacket:
         packet = decision().packet()
         assert isinstance(packet, PacketV2)
         assert list(packet.to_dict()) == NINE
-        assert packet == PacketV2.from_dict(packet.to_dict())
+        assert packet == PacketV2(**packet.to_dict())
 
     def test_it_is_what_a_sink_gets(self) -> None:
         """Without redaction, the object and the mapping hold the same and are written the same."""
