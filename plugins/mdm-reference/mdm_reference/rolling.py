@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 from numbers import Integral, Real
 from typing import Any, Final, TypeAlias
 
@@ -14,7 +14,7 @@ from mdm_core.expressions import Expression, compile_expression
 
 from mdm_reference.flatten import FieldRules, Level, Names
 from mdm_reference.history import ARRIVALS, STATISTICS, Arrival, KeyHistory, Statistic, Value, Window, ewma
-from mdm_reference.windows import LARGEST, CountWindow, SpanWindow
+from mdm_reference.windows import CANCELLED, LARGEST, CountWindow, SpanWindow
 
 _Todo: TypeAlias = list[tuple[Mapping[str, Any], Level]]
 
@@ -96,6 +96,7 @@ class RollingFeatures(FeatureExtractor):
     _names: Names = attrs.field(init=False, repr=False, eq=False)
     _span_ms: int = attrs.field(init=False, repr=False, eq=False)
     _standard: bool = attrs.field(init=False, repr=False, eq=False)
+    _moments_alone: tuple[int, ...] = attrs.field(init=False, repr=False, eq=False)
     _has_time: bool = attrs.field(init=False, repr=False, eq=False)
     _statistics: list[Statistic] = attrs.field(init=False, repr=False, eq=False)
     _derived: list[tuple[str, Expression]] = attrs.field(init=False, repr=False, eq=False)
@@ -113,6 +114,8 @@ class RollingFeatures(FeatureExtractor):
         self._names = Names(FieldRules(reserved, self.include, self.exclude, self.categories), self.stats)
         self._span_ms = span_of(self.window)
         self._standard = self.stats == _STANDARD
+        alone = set(self.stats) <= set(_STANDARD)
+        self._moments_alone = tuple(map(_STANDARD.index, self.stats)) if alone else ()
         average = ewma(self.alpha, self.window if isinstance(self.window, int) else 0, self._span_ms)
         self._statistics = [STATISTICS.get(stat, average) for stat in self.stats]
         self._derived = [(name, compile_expression(text)) for name, text in self.derived.items()]
@@ -124,7 +127,8 @@ class RollingFeatures(FeatureExtractor):
         arrival = self._arrive(history, context) if span_ms or self.also else None
         now_ms = arrival.now_ms if arrival else 0
         windows: dict[str, Any] = history.spans if span_ms else history.counts
-        standard = self._standard
+        standard, moments_alone = self._standard, self._moments_alone
+        lowest, highest = -LARGEST, LARGEST
         categories = self.categories
         features: Features = {}
         todo: _Todo = [(event, self._names.top)]
@@ -139,20 +143,45 @@ class RollingFeatures(FeatureExtractor):
                     names = numbers[key]
                     if names is None:
                         continue
-                    if not -LARGEST <= x <= LARGEST:
-                        features[names[0]] = x if isfinite(x) else None
-                    elif standard:
-                        name, mean, std, z = names
-                        features[name] = x
+                    name = names[0]
+                    if not lowest <= x <= highest:
+                        features[name] = x if isfinite(x) else None
+                        continue
+                    features[name] = x
+                    if moments_alone:
                         try:
                             window = windows[name]
                         except KeyError:
                             window = self._new_window(windows, name)
                             if window is None:
                                 continue
-                        features[mean], features[std], features[z] = window.push(x, now_ms)
-                    else:
-                        features[names[0]] = x
+                        # CountWindow.push, written out: the call alone is a tenth of what a number costs here.
+                        place = 0 if span_ms else window.place
+                        if place:
+                            window.values[place] = x
+                            window.place = place + 1
+                            deviation = x - window.shift
+                            window.total = total = window.total + deviation
+                            window.squares = squares = window.squares + deviation * deviation
+                            size = window.size
+                            centre = (total + window.old_totals[place]) / size
+                            square = centre * centre
+                            variance = (squares + window.old_squares[place]) / size - square
+                            if square < CANCELLED * variance:
+                                spread = sqrt(variance)
+                                if standard:
+                                    features[names[1]] = window.shift + centre
+                                    features[names[2]] = spread
+                                    features[names[3]] = (deviation - centre) / spread
+                                    continue
+                                moments = window.shift + centre, spread, (deviation - centre) / spread
+                            else:
+                                moments = window.doubtful(x, size, centre)
+                        else:
+                            moments = window.push(x, now_ms)
+                        for feature, moment in zip(names[1:], moments_alone, strict=True):
+                            features[feature] = moments[moment]
+                    elif self.stats:
                         self._describe(float(x), names, history, windows, now_ms, features)
                 elif kind is dict:
                     todo.append((x, level.levels[key]))

@@ -37,7 +37,7 @@ MAX_HELD: Final = 100_000  # values that a window of time holds at most; then th
 
 Moments: TypeAlias = tuple[float, float, float]
 
-_CANCELLED: Final = 100.0  # squared distance of mean and shift, in variances, from which the shift is moved
+CANCELLED: Final = 100.0  # squared distance of mean and shift, in variances, from which the shift is moved
 
 
 def _reals() -> Reals:
@@ -86,12 +86,12 @@ class _Sums:
         centre = total / n
         square = centre * centre
         variance = squares / n - square
-        if square >= _CANCELLED * variance:
-            return self._doubtful(x, n, centre)
+        if square >= CANCELLED * variance:
+            return self.doubtful(x, n, centre)
         std = sqrt(variance)
         return self.shift + centre, std, (x - self.shift - centre) / std
 
-    def _doubtful(self, x: float, n: int, centre: float) -> Moments:
+    def doubtful(self, x: float, n: int, centre: float) -> Moments:
         # Mean and shift coincide, or the spread is too small for their distance: a constant window, or cancellation.
         if -SMALLEST <= centre <= SMALLEST:
             return self.shift + centre, 0.0, 0.0
@@ -145,8 +145,8 @@ class CountWindow(_Sums):
         centre = (total + self.old_totals[place]) / size
         square = centre * centre
         variance = (squares + self.old_squares[place]) / size - square
-        if square >= _CANCELLED * variance:
-            return self._doubtful(x, size, centre)
+        if square >= CANCELLED * variance:
+            return self.doubtful(x, size, centre)
         std = sqrt(variance)
         return self.shift + centre, std, (deviation - centre) / std
 
