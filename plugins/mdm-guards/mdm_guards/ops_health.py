@@ -75,7 +75,6 @@ class OpsHealth(BlockingGuard[Operations]):
 
     def judge(self, decision: FinalDecision, state: Operations, now: int) -> FinalDecision:
         """Deny while operations are RED or rest."""
-        now = max(now, state.now_ms)
         wait_ms = max(0, state.rest_ms - now)
         if state.free_ms == LATEST_MS:
             seen = self._health(state, now)

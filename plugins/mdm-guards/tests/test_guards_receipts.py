@@ -11,6 +11,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mdm_core import Action, Context, FinalDecision, Modulator, Proposal
 
 from mdm_guards import CircuitBreaker, OpsHealth
 from mdm_guards.health import count_penalty, latency_penalty, level, p95, score
@@ -149,6 +150,18 @@ class TestCircuitBreaker:
         self.trip(b, at=29_000)
         assert [False, True] == [b.allows(at) for at in (29_999, 30_000)]
 
+    def test_what_passes_unseen_is_no_probe(self, bench: NewBench) -> None:
+        """An action that is made of another one behind the breaker, while it is open, takes no probe's place."""
+
+        class Turn(Modulator):
+            def modulate(self, proposal: Proposal, decision: FinalDecision, context: Context) -> FinalDecision:
+                return FinalDecision(Action.ACT, True, decision.reasons, None, None, None, {})
+
+        b = bench(CircuitBreaker(actions=["ACT"]), Turn())
+        self.trip(b)
+        assert b.allows(29_000, "EXIT")
+        assert b.allows(30_000)
+
     def test_keys_that_work_take_no_memory(self, bench: NewBench) -> None:
         """A success of a key that never failed leaves no state."""
         b = bench(CircuitBreaker(scope="key"))
@@ -244,27 +257,29 @@ RECEIPT = st.tuples(
 class TestOpsHealth:
     @given(
         steps=st.lists(st.tuples(st.sampled_from([0, 1, 50, 300, 999, 1000, 1500]), st.none() | RECEIPT), max_size=80),
-        maxima=st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6), st.just(100.0)),
+        maxima=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.just(100.0)),
+        cooldown=st.sampled_from([300, 1000, 2500]),
     )
     def test_follows_the_formula(
         self,
         bench: NewBench,
         steps: list[tuple[int, tuple[str, str, float] | None]],
         maxima: tuple[int, int, int, float],
+        cooldown: int,
     ) -> None:
         """It denies exactly where the formula over all receipts is RED, and while the cooldown lasts."""
         errors, limits, reconnects, slow = maxima
         b = bench(
             OpsHealth(
                 window="1s",
-                cooldown="700ms",
+                cooldown=f"{cooldown}ms",
                 max_errors=errors,
                 max_rate_limits=limits,
                 max_reconnects=reconnects,
                 max_p95_ms=slow,
             )
         )
-        history = History(maxima, 1000, 700)
+        history = History(maxima, 1000, cooldown)
         at = 0
         for wait, receipt in steps:
             at += wait
@@ -299,6 +314,30 @@ class TestOpsHealth:
         seen = {"score": 0.21, "errors": 10, "rate_limits": 10, "reconnects": 1, "p95_ms": 1500.0}
         assert seen == final.mismatch.metadata
         assert 30_000 == final.cooldown_ms
+
+    @pytest.mark.parametrize(
+        ("status", "kind", "counts"),
+        [
+            ("done", "ok", (0, 0, 0)),
+            ("pending", "ok", (0, 0, 0)),
+            ("failed", "rejected", (1, 0, 0)),
+            ("unknown", "timeout", (1, 0, 0)),
+            ("retry", "error", (1, 0, 0)),
+            ("retry", "rate_limited", (0, 1, 0)),
+            ("retry", "disconnected", (0, 0, 1)),
+            ("failed", "rate_limited", (1, 1, 0)),
+            ("unknown", "disconnected", (1, 0, 1)),
+        ],
+    )
+    def test_what_a_receipt_counts_as(
+        self, bench: NewBench, status: str, kind: str, counts: tuple[int, int, int]
+    ) -> None:
+        """Rate limits and reconnects go by the kind, errors by the status, and a retry is one of the three."""
+        b = bench(OpsHealth())
+        b.answer(0, status, kind)
+        [(_, states)] = b.pipeline.states()
+        health = states[None]
+        assert counts == (len(health.errors), len(health.rate_limits), len(health.reconnects))
 
     def test_latency_decides_at_the_limit(self, bench: NewBench) -> None:
         """With everything else at 0.3, slow answers alone make it RED."""

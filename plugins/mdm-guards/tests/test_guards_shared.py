@@ -192,6 +192,21 @@ class TestLooking:
         assert b.allows(10, **ENOUGH)
 
     @remembering
+    def test_a_denial_that_stops_costs_nothing(
+        self, bench: NewBench, make: NewGuard, provoke: Callable[[Any], None], code: str
+    ) -> None:
+        """STOP that is not allowed is a denial like any other."""
+
+        class Halt(Modulator):
+            def modulate(self, proposal: Proposal, decision: FinalDecision, context: Context) -> FinalDecision:
+                return FinalDecision(Action.STOP, False, ["halt"], MismatchInfo(["halt"], ["halt"]), None, None, {})
+
+        b = bench(make(), Halt())
+        before = b.snapshot()
+        assert ["halt"] == b.codes(10, **ENOUGH)
+        assert before == b.snapshot()
+
+    @remembering
     def test_hold_costs_nothing(
         self, bench: NewBench, make: NewGuard, provoke: Callable[[Any], None], code: str
     ) -> None:
