@@ -287,6 +287,23 @@ class TestObservers:
         assert [w for w, _ in good.told].count("end") == 2
         assert recording.tally.errors["observer_error:RuntimeError"] == 1
 
+    def test_of_two_that_are_equal_the_right_one_is_dropped(self, tmp_path: Path) -> None:
+        """Which one raised is told by identity, for two observers of one component may compare as equal."""
+        told: list[int] = []
+
+        @attrs.define
+        class Same(Observer):
+            def on_decision(self, packet: Mapping[str, Any]) -> None:
+                told.append(id(self))
+                if self is second:
+                    raise RuntimeError(CANARY)
+
+        first, second = Same(), Same()
+        recording = Recording(tmp_path, [first, second])
+        for _ in range(3):
+            recording.recorder.decision(decision())
+        assert [id(first), id(second), id(first), id(first)] == told
+
     def test_several_that_fail_at_each_others_failures(self, tmp_path: Path) -> None:
         """Each is dropped once, though the news of one makes the next one fail."""
         all_bad = [Watches("toy.same", ("decision", "error", "end")) for _ in range(3)]
@@ -377,6 +394,7 @@ class TestDeadLetters:
             {"x": math.nan},
             {("a", "b"): 1, "x": 2},
             {"x": Nothing()},
+            {"x": "\ud800", "y": Nothing()},
             {"x": {1, 2}},
             {"x": b"\xff"},
             ENDLESS,

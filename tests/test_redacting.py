@@ -162,7 +162,8 @@ class TestByKey:
             data: dict[str, Any] = {f"k{n + i}": i for i in range(1000)}
             found = redaction.mapping({**data, "password": CANARY})
             assert found["password"] == MASK
-        assert redactor.asked.count("password") >= 2
+        redaction.mapping({"k0": 1})
+        assert redactor.asked.count("k0") == 2
 
     def test_what_is_clean_is_not_copied(self) -> None:
         """An event with nothing to hide costs no copy; one with a secret shares the rest."""

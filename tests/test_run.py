@@ -629,6 +629,21 @@ class TestBroker:
         assert began.summary.denied == {"fives": 2}
         assert (began.summary.proposed, began.summary.allowed) == ({"ACT": 10}, {"ACT": 8})
 
+    def test_a_denial_that_says_stop_is_not_carried_out(self, begin: Begin) -> None:
+        """STOP is an action, but what was denied is denied."""
+
+        class Stops(Veto):
+            def modulate(self, proposal: Proposal, decision: FinalDecision, context: Context) -> FinalDecision:
+                return FinalDecision(Action.STOP, context.features["x"] == 3, [], self._why(context))
+
+            def _why(self, context: Context) -> MismatchInfo | None:
+                return None if context.features["x"] == 3 else MismatchInfo(["ops"], ["ops:red"])
+
+        importlib.import_module("probe_plugin").COMPONENTS.append(Stops)
+        began = begin(events(9), modulators=[{"use": "probe.stops"}], broker={"use": "probe.hands"})
+        assert [(order.action, order.features["x"]) for order in began.broker.orders] == [(Action.STOP, 3)]
+        assert began.summary.denied == {"ops": 3}
+
     def test_without_a_broker_nothing_is_carried_out(self, begin: Begin) -> None:
         """What would have been allowed is counted all the same."""
         began = begin(events(20))
@@ -988,7 +1003,9 @@ class Process:
     def ended(self, number: signal.Signals) -> tuple[int, dict[str, Any]]:
         """Send a signal; give the exit code and the summary."""
         self.popen.send_signal(number)
-        out, err = self.popen.communicate(timeout=30)
+        # Without closing standard input, for its end would wake the source up as well.
+        self.popen.wait(timeout=30)
+        out, err = self.popen.communicate()
         assert b"Traceback" not in err
         assert b"run r-1: stopped" in out
         return self.popen.returncode, json.loads((self.directory / "summary.json").read_text())
