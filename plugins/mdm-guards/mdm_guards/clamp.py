@@ -62,5 +62,5 @@ def _changed(decision: FinalDecision, codes: list[str], changes: dict[str, Any])
         mismatch,
         decision.throttle_ms,
         decision.cooldown_ms,
-        {**decision.to_params(), **after},
+        {**(decision.params or {}), **after},
     )
