@@ -135,6 +135,15 @@ class TestByKey:
             assert before == parts
         assert (whole.failures, by_key.failures) == (0, 0)
 
+    @pytest.mark.parametrize("redactor", [Whole(), ByKey()], ids=["whole", "by key"])
+    def test_no_part_of_a_packet_is_forgotten(self, redactor: Redactor) -> None:
+        """A secret in event, context, features, params, summary or metadata is masked, each time anew."""
+        redaction = Redaction(redactor)
+        for _ in range(2):
+            packet = redaction.packet(packet_dict(decision(), "r"))
+            assert CANARY not in repr(packet)
+            assert repr(packet).count(MASK) == 7
+
     @pytest.mark.parametrize(
         "value", [Credentials("me", CANARY), [Credentials("me", CANARY)], MappingProxyType({"password": CANARY})]
     )
