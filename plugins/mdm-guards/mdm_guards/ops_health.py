@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import attrs
 from mdm_core import Executed, FinalDecision, KeyedState, Receipt, keyed_state, option
@@ -87,9 +87,14 @@ class OpsHealth(BlockingGuard[Operations]):
     def learn(self, fact: Executed, key: Key) -> None:
         """Let a receipt enter the window."""
         operations, receipt = self.states[key], fact.receipt
-        now = operations.now_ms = max(operations.now_ms, fact.now_ms or 0)
-        _push(operations.timed_ms, now, LATENCIES)
-        _push(operations.latencies, float(fact.latency_ms), LATENCIES)
+        now = fact.now_ms or 0
+        if now < operations.now_ms:
+            now = operations.now_ms
+        operations.now_ms = now
+        operations.timed_ms.append(now)
+        operations.latencies.append(float(fact.latency_ms))
+        if len(operations.latencies) > LATENCIES:
+            del operations.timed_ms[0], operations.latencies[0]
         if receipt.status != "done" or receipt.kind != "ok":
             self._take(operations, receipt, now)
         if operations.errors or operations.rate_limits or operations.reconnects:
@@ -137,10 +142,10 @@ class OpsHealth(BlockingGuard[Operations]):
         ]
 
 
-def _push(values: list[Any], value: float, most: int) -> None:
-    values.append(value)
-    if len(values) > most:
-        del values[0]
+def _push(times: list[int], now: int, most: int) -> None:
+    times.append(now)
+    if len(times) > most:
+        del times[0]
 
 
 def _count(times: list[int], since: int) -> int:
