@@ -708,7 +708,16 @@ class TestPacket:
             "schema_version": "0.1.3",
         }
         latency_us = external.pop("mdm.latency_us")
-        assert external == {"run_id": "r-1", "now_ms": NOW, "last_event_ts_ms": NOW, "note": 5}
+        assert external == {
+            "run_id": "r-1",
+            "now_ms": NOW,
+            "last_event_ts_ms": NOW,
+            "steps_in_window": 0,
+            "errors_in_window": 0,
+            "rate_limit_events": 0,
+            "recent_failures": 0,
+            "note": 5,
+        }
         assert float is type(latency_us)
         assert int is type(latency_ms)
 
@@ -1067,7 +1076,7 @@ class TestFacts:
         order: list[str] = []
         made = Pipeline(
             features=LearningFeatures(order),
-            model=LearningModel(order, "outer", LearningModel(order, "inner", Says(act))),
+            model=LearningModel(order, "outer", model=LearningModel(order, "inner", model=Says(act))),
             modulators=[LearningGuard(order)],
         )
         made.decide({})
@@ -1103,7 +1112,7 @@ class TestLifeCycle:
     def test_children_are_opened_first_and_closed_last(self) -> None:
         """A parent may use its child while it opens and while it closes."""
         order: list[str] = []
-        model = Nested("outer", order, Nested("inner", order, Leaf(order)))
+        model = Nested("outer", order, model=Nested("inner", order, model=Leaf(order)))
         with Pipeline(features=Opening(lambda b: order.append("open features")), model=model) as made:
             assert order == ["open features", "open leaf", "open inner", "open outer"]
             assert Action.HOLD is made.decide({}).proposal.action
@@ -1135,7 +1144,7 @@ class TestLifeCycle:
     def test_what_cannot_open_closes_what_was_opened(self) -> None:
         """The error names the component, and nothing stays open."""
         order: list[str] = []
-        model = Nested("outer", order, Leaf(order, fails=True))
+        model = Nested("outer", order, model=Leaf(order, fails=True))
         with pytest.raises(ConfigError, match=r"^Leaf: the leaf cannot open$"):
             Pipeline(features=[telling(order)], model=model)
         assert order == ["open features", "open leaf", "close leaf", "close features"]

@@ -96,12 +96,21 @@ class TestLatency:
 
 class TestSummary:
     @pytest.mark.parametrize(
-        ("status", "events", "code"),
-        [("done", 5, 0), ("done", 0, 5), ("stopped", 5, 1), ("stopped", 0, 1), ("failed", 0, 1), ("failed", 7, 1)],
+        ("status", "events", "decided", "code"),
+        [
+            ("done", 5, 5, 0),
+            ("done", 5, 1, 0),
+            ("done", 5, 0, 1),
+            ("done", 0, 0, 5),
+            ("stopped", 5, 5, 1),
+            ("stopped", 0, 0, 1),
+            ("failed", 0, 0, 1),
+            ("failed", 7, 7, 1),
+        ],
     )
-    def test_exit_codes(self, status: str, events: int, code: int) -> None:
-        """0 done, 1 stopped or failed, 5 no events."""
-        assert code == summary(status=status, events=events).exit_code
+    def test_exit_codes(self, status: str, events: int, decided: int, code: int) -> None:
+        """0 done, 1 stopped, failed or not one event could be decided, 5 no events."""
+        assert code == summary(status=status, events=events, decided=decided).exit_code
 
     def test_it_can_be_written(self) -> None:
         """In builtin types, all of its fields and nothing else."""
