@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import attrs
 import msgspec
 
-from mdm_core.errors import OptionError
+from mdm_core.errors import OptionError, PluginError
 from mdm_core.wording import KeyPath, one_line, spelled
 
 _WORDS: dict[Any, str] = {
@@ -174,7 +174,7 @@ def component(default: str | None = None, *, help: str = "the component that is 
     Returns:
         The attrs field.
     """
-    return attrs.field(metadata={_CHILD: Option(help), "mdm.default": default})
+    return attrs.field(kw_only=True, metadata={_CHILD: Option(help), "mdm.default": default})
 
 
 def _validate(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -248,7 +248,7 @@ def option_fields(cls: type) -> tuple[OptionField, ...]:
     """
     if not attrs.has(cls):
         return ()
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     fields = []
     for field in attrs.fields(cls):
         if not field.init:
@@ -269,6 +269,16 @@ def _option_field(field: attrs.Attribute[Any], hint: Any) -> OptionField:
     return OptionField(field.name, hint, _default_of(field), info)
 
 
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls)
+    except NameError as error:
+        raise PluginError(
+            f"{cls.__module__}.{cls.__name__}: the annotation {error.name!r} of an option cannot be resolved; import "
+            f"it outside TYPE_CHECKING"
+        ) from error
+
+
 def children_of(instance: Any) -> dict[str, Any]:
     """Give the child components that an instance holds.
 
@@ -281,6 +291,23 @@ def children_of(instance: Any) -> dict[str, Any]:
     if not attrs.has(type(instance)):
         return {}
     return {f.name: getattr(instance, f.name) for f in attrs.fields(type(instance)) if _CHILD in f.metadata}
+
+
+def without_secrets(text: str, component: object) -> str:
+    """Take the values of a component's secret options out of a text.
+
+    Args:
+        text: Such as the message of an exception.
+        component: The component.
+
+    Returns:
+        The text without them.
+    """
+    for field in option_fields(type(component)):
+        secret = getattr(component, field.name, None) if field.info.secret else None
+        if secret:
+            text = text.replace(secret, "[REDACTED]")
+    return text
 
 
 def describe_type(hint: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import isfinite
 from numbers import Real
@@ -19,13 +19,17 @@ from mdm_core.decision import Decision
 from mdm_core.errors import ConfigError, ContractError, DuplicateFeature, InvalidEvent
 from mdm_core.failures import describe
 from mdm_core.log import get_logger
-from mdm_core.options import children_of
+from mdm_core.options import children_of, without_secrets
 from mdm_core.plugins import Registry
+from mdm_core.recent import Recent
 from mdm_core.schema import Action, FinalDecision, MismatchInfo, Proposal
 from mdm_core.state import Key, KeyedState, states_of
 from mdm_core.values import Build, Context, Decided, Event, Executed, Fact, Failure, Feature, Features, Position
+from mdm_core.wording import one_line
 
 _log = get_logger("pipeline")
+_new_context = cast("Callable[[type[Context]], Context]", Context.__new__)
+_fill = cast("Callable[[Context, Mapping[str, Any]], None]", dict.update)
 _HOLD = Action.HOLD
 _DENIED = (Action.HOLD, Action.STOP)
 _AS_IT_IS = frozenset({bool, str, type(None)})
@@ -84,6 +88,8 @@ class Pipeline:
         self.feedback_seq = 0
         self._now_ms = 0
         self._wall = clock == "wall"
+        # Only modulators look at it, and it needs time.
+        self._recent = Recent() if modulators and has_time else None
         self._run_id = run_id
         self._seed = seed
         self._outcome = outcome
@@ -164,6 +170,7 @@ class Pipeline:
             event, outcome = without(event, self._outcome)
         ctx = self._admit(event, context, position)
         features: Features = {}
+        ctx.features = features
         proposal = failure = None
         stage, name = "features", ""
         try:
@@ -198,6 +205,8 @@ class Pipeline:
             learned = self._learn(Decided(final, ctx), ctx)
             if learned is not None:
                 failure, final = learned, _failed_closed(learned)
+        if self._recent is not None:
+            self._recent.decided(self._now_ms, failure is not None)
         if self._outcome is not None:
             ctx["eval.outcome"] = outcome
         elapsed = time.perf_counter_ns() - started
@@ -212,6 +221,8 @@ class Pipeline:
         """
         if isinstance(fact, Executed):
             self.feedback_seq = fact.seq
+            if self._recent is not None:
+                self._recent.executed(fact)
         for _, learn in self._learners:
             learn(fact)
 
@@ -262,8 +273,12 @@ class Pipeline:
             raise InvalidEvent(f"missing_{what}", f"the event has no {what}") from None
         if event_id is None:
             event_id = step
-        if self._wall and not (context and "now_ms" in context):
-            items["now_ms"] = time.time_ns() // 1_000_000
+        if self._wall:
+            given = context.get("now_ms") if context else None
+            items["now_ms"] = given if type(given) is int else time.time_ns() // 1_000_000
+            now = max(now, items["now_ms"])
+        if self._recent is not None:
+            items |= self._recent.context(now)
         if self.feedback_seq:
             items["mdm.feedback_seq"] = self.feedback_seq
         if context:
@@ -271,7 +286,11 @@ class Pipeline:
         # From here on nothing can refuse the event any more.
         self._now_ms = now
         self.step = step + 1
-        return Context(items, key, event_id, step, self._seed)
+        # Context() does the same; this is what a hot loop can do without.
+        ctx = _new_context(Context)
+        _fill(ctx, items)
+        ctx.key, ctx._event_id, ctx.step, ctx._seed = key, event_id, step, self._seed
+        return ctx
 
 
 class PipelineParts:
@@ -349,6 +368,11 @@ def open_all(components: Iterable[Component], build: Build, opened: list[Compone
             component.open(build)
         except ConfigError as error:
             raise ConfigError([f"{_name(component)}: {problem}" for problem in error.problems]) from error
+        except (Exception, SystemExit) as error:
+            reason = without_secrets(one_line(error), component)
+            raise ConfigError(
+                f"{_name(component)}: cannot be opened: {reason}; install or correct what it needs"
+            ) from error
 
 
 def close_all(components: Iterable[Component]) -> None:

@@ -165,7 +165,7 @@ class Run:
         self, plan: Plan, *, run_id: str | None = None, runs_dir: str | Path = "runs", limit: int | None = None
     ) -> None:
         self.plan = plan
-        self.run_id = run_id or new_run_id()
+        self.run_id = new_run_id() if run_id is None else run_id
         self.runs_dir = Path(runs_dir)
         self.limit = limit
         self._tally = Tally()
@@ -195,11 +195,12 @@ class Run:
         """
         return cls(Plan.from_config(path, overrides), run_id=run_id, runs_dir=runs_dir, limit=limit)
 
-    def run(self, progress: Progress | None = None) -> Summary:
+    def run(self, progress: Progress | None = None, started: Callable[[], object] = lambda: None) -> Summary:
         """Run until the source ends, the limit is reached, a signal asks, or source or trace fail.
 
         Args:
             progress: Called now and then with the number of events read and, if known, their total.
+            started: Called once everything is open and the first event is about to be read.
 
         Returns:
             How it ended; also written to ``summary.json``.
@@ -218,6 +219,7 @@ class Run:
                 close_all(reversed(opened))
                 shutil.rmtree(run_dir, ignore_errors=True)
                 raise
+            started()
             with self._signals:
                 return self._run(run_dir, opened, progress)
         finally:
@@ -271,7 +273,7 @@ class Run:
         return summary
 
     def _loop(self, progress: Progress | None) -> None:
-        decide, tally, signals = self._pipeline.decide, self._tally, self._signals
+        decide, tally, signals, limit = self._pipeline.decide, self._tally, self._signals, self.limit
         carry_out = self._executor.carry_out if self._executor is not None else None
         record, count = self._recorder.decision, tally.count
         facts: Sequence[object] = self._executor.facts if self._executor is not None else ()
@@ -279,56 +281,51 @@ class Run:
         total = self._total() if progress is not None else None
         hold = Action.HOLD
         read = 0
-        for item in self._items():
-            if type(item) is Record:
-                if facts and self._pipeline.step % group == 0:
-                    self._apply_receipts()
-                try:
-                    decision = decide(item.event, position=item.position)
-                except InvalidEvent as error:
-                    self._recorder.dead_letter(error.reason, item.position, item.event)
-                else:
-                    final = decision.final
-                    if final.action is not hold and final.allowed and carry_out is not None:
-                        carry_out(decision)
-                    record(decision)
-                    count(decision)
-            elif type(item) is Reject:
-                self._recorder.dead_letter(item.reason, item.position, item.excerpt)
-            else:
-                self._apply_receipts()
-                self._recorder.flush()
-                continue
-            read += 1
-            if progress is not None and read % _PULSE == 0:
-                progress(read, total)
-            if signals.asked or read == self.limit:
-                break
-        if progress is not None:
-            progress(read, total)
-
-    def _items(self) -> Iterator[Record | Reject | Idle]:
-        signals = self._signals
-        if self.limit == 0:
-            return
+        records = self._records()
         try:
-            records = self._source.records()
-            while not signals.asked:
+            while not signals.asked and read != limit:
                 signals.reading = True
                 item = next(records, None)
                 signals.reading = False
-                if item is None:
-                    return
-                yield item
+                if type(item) is Record:
+                    if facts and self._pipeline.step % group == 0:
+                        self._apply_receipts()
+                    try:
+                        decision = decide(item.event, position=item.position)
+                    except InvalidEvent as error:
+                        self._recorder.dead_letter(error.reason, item.position, item.event)
+                    else:
+                        final = decision.final
+                        if final.action is not hold and final.allowed and carry_out is not None:
+                            carry_out(decision)
+                        record(decision)
+                        count(decision)
+                elif type(item) is Reject:
+                    self._recorder.dead_letter(item.reason, item.position, item.excerpt)
+                elif item is None:
+                    break
+                else:
+                    self._apply_receipts()
+                    self._recorder.flush()
+                    continue
+                read += 1
+                if progress is not None and read % _PULSE == 0:
+                    progress(read, total)
         except Interrupted:
-            return
+            pass
+        finally:
+            signals.reading = False
+        if progress is not None:
+            progress(read, total)
+
+    def _records(self) -> Iterator[Record | Reject | Idle]:
+        try:
+            yield from self._source.records()
         except (Exception, SystemExit) as error:
             failure = describe("source", self._source.component_id, error)
             self._recorder.failure(failure)
             reason = f": {error.strerror}" if isinstance(error, OSError) else ""
             raise SourceFailed(f"source {self._source.component_id} failed: {failure.error}{reason}") from error
-        finally:
-            signals.reading = False
 
     def _apply_receipts(self) -> None:
         if self._executor is None:

@@ -68,8 +68,8 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 stopped or failed, 5 no events."""
-        if self.status != "done":
+        """0 done, 1 stopped, failed or not one event could be decided, 5 no events."""
+        if self.status != "done" or (self.events and not self.decided):
             return 1
         return 0 if self.events else 5
 

@@ -24,7 +24,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     Returns:
         `` (did you mean 'x'?)`` or an empty text.
     """
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = get_close_matches(word, list(known), n=1, cutoff=0.65)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -49,6 +49,7 @@ EXTERNAL_KEY_REGISTRY: Final[Mapping[str, str]] = MappingProxyType(
         "mdm.latency_us": "how long deciding took, in microseconds (float)",
         "mdm.feedback_seq": "number of the last recorded input that was applied before the decision",
         "mdm.fail_closed": "true if something went wrong and the answer is HOLD for that reason",
+        "mdm.redaction_failed": "true if the redactor raised and the payload was replaced",
         "exec.status": "how the execution ended, or 'pending'",
         "exec.total_latency_ms": "how long executing took, all attempts together, in milliseconds",
         "exec.success_count": "number of orders that were carried out",

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from mdm_core.cli.options import echo_json, json_option, pipeline_argument, runs_dir_option
 from mdm_core.cli.show import show_plan, show_summary
+from mdm_core.contracts import TraceSink
 from mdm_core.run import Plan, Progress, Run
 
 
@@ -44,11 +45,8 @@ def command(
         _show_plan(plan, as_json)
         return
     run = Run(plan, run_id=run_id, runs_dir=runs_dir, limit=limit)
-    click.echo(f"run {run.run_id}: {_way(plan)}", err=True)
-    if plan.broker is not None and not plan.parts.modulators:
-        click.echo("no guards: proposals are carried out as the model makes them", err=True)
     with _progress_bar() as progress:
-        summary = run.run(progress)
+        summary = run.run(progress, started=lambda: _say_what_runs(run))
     if as_json:
         echo_json(summary.to_dict())
     else:
@@ -70,6 +68,15 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
         echo_json({"config": plan.resolved(), "distributions": plan.distributions()})
     else:
         show_plan(plan)
+
+
+def _say_what_runs(run: Run) -> None:
+    plan = run.plan
+    click.echo(f"run {run.run_id}: {_way(plan)}", err=True)
+    if plan.broker is not None and not plan.parts.modulators:
+        click.echo("no guards: proposals are carried out as the model makes them", err=True)
+    if not any(cast(TraceSink, sink.component).accepts == "packets" for sink in plan.sinks):
+        click.echo("no trace: what is decided is counted and not kept", err=True)
 
 
 def _way(plan: Plan) -> str:

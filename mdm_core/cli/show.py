@@ -63,6 +63,12 @@ def show_summary(summary: Summary) -> None:
     click.echo(f" ({summary.reason})" if summary.reason else "")
     for name, value in _rows(summary):
         click.echo(f"  {name:<16}{value}")
+    if summary.events and not summary.decided:
+        click.echo(
+            "nothing could be decided: dead_letter.jsonl says why; do key, timestamp and id in [pipeline] name fields "
+            "that the events have?",
+            err=True,
+        )
     for observer, figures in summary.findings.items():
         click.echo(f"\n{observer}")
         for line in _figures(figures, indent=2):
