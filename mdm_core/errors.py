@@ -68,7 +68,15 @@ class InvalidEvent(MdmError, ValueError):
 
 
 class DuplicateFeature(MdmError):
-    """Two feature extractors gave the same name."""
+    """Two feature extractors gave the same name.
+
+    Attributes:
+        givers: The ids of both.
+    """
+
+    def __init__(self, first: str, second: str) -> None:
+        self.givers = f"{first} and {second}"
+        super().__init__(f"{self.givers} gave the same name")
 
 
 class ContractError(MdmError):

@@ -63,7 +63,7 @@ class Executor:
         final, context = decision.final, decision.context
         key = idempotency_key(self._run_id, context.event_id, final.action)
         # A copy, because the packet tells of these params after the broker has had them.
-        return Order(final.action, dict(final.params or {}), context.key, decision.features, key)
+        return Order(final.action, dict(final.params or {}), context.key, dict(decision.features), key)
 
     def _attempt(self, order: Order, step: int) -> Receipt:
         try:

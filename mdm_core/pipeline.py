@@ -5,35 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from math import isfinite
-from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, cast
 
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
 from mdm_core.building import Builder, Built
+from mdm_core.checks import check_proposal, checked_features, checked_final, failed_closed
 from mdm_core.config import PipelineOptions, load_config
 from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
 from mdm_core.decision import Decision
-from mdm_core.errors import ConfigError, ContractError, DuplicateFeature, InvalidEvent
+from mdm_core.errors import ContractError, DuplicateFeature, InvalidEvent
 from mdm_core.failures import describe
+from mdm_core.lifecycle import close_all, name_of, open_all, with_children
 from mdm_core.log import get_logger
-from mdm_core.options import children_of, without_secrets
 from mdm_core.plugins import Registry
 from mdm_core.recent import Recent
-from mdm_core.schema import Action, FinalDecision, MismatchInfo, Proposal
+from mdm_core.schema import Action, FinalDecision, Proposal
 from mdm_core.state import Key, KeyedState, states_of
-from mdm_core.values import Build, Context, Decided, Event, Executed, Fact, Failure, Feature, Features, Position
-from mdm_core.wording import one_line
+from mdm_core.values import Build, Context, Decided, Event, Executed, Fact, Failure, Features, Position
 
 _log = get_logger("pipeline")
 _new_context = cast("Callable[[type[Context]], Context]", Context.__new__)
 _fill = cast("Callable[[Context, Mapping[str, Any]], None]", dict.update)
 _HOLD = Action.HOLD
-_DENIED = (Action.HOLD, Action.STOP)
-_AS_IT_IS = frozenset({bool, str, type(None)})
-_EXACT = 1 << 64
 
 
 class Pipeline:
@@ -98,10 +93,12 @@ class Pipeline:
         self._get_id = getter(id) if id is not None else None
         self._to_ms = to_ms(timestamp_unit)
         self._open()
-        self._extract = [(e.extract, _name(e)) for e in self.features]
-        self._propose, self._model_name = model.propose, _name(model)
-        self._modulate = [(m.modulate, _name(m)) for m in self.modulators]
-        self._learners = [(_name(c), c.observe) for c in self.components() if type(c).observe is not Component.observe]
+        name = _unique_names(self.components())
+        self._extract = [(e.extract, name(e)) for e in self.features]
+        self._extract_alone = self._extract[0] if len(self._extract) == 1 else None
+        self._propose, self._model_name = model.propose, name(model)
+        self._modulate = [(m.modulate, name(m)) for m in self.modulators]
+        self._learners = [(name(c), c.observe) for c in self.components() if type(c).observe is not Component.observe]
 
     @classmethod
     def from_config(cls, path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
@@ -133,18 +130,21 @@ class Pipeline:
 
     def close(self) -> None:
         """Close all components, also if one of them fails to."""
-        close_all(reversed(self._opened))
+        close_all(self._opened)
 
     def components(self) -> Iterator[Component]:
         """All components that take part in deciding, children before those that hold them."""
-        for component in chain(self.features, [self.model], self.modulators):
-            yield from with_children(component)
+        seen: set[int] = set()
+        for component in chain.from_iterable(map(with_children, (*self.features, self.model, *self.modulators))):
+            if id(component) not in seen:
+                seen.add(id(component))
+                yield component
 
     def states(self) -> Iterator[tuple[str, KeyedState[Any]]]:
         """The keyed states of all components, each with a name that is unique in the pipeline."""
         for number, component in enumerate(self.components()):
             for name, state in states_of(component).items():
-                yield f"{number}.{_name(component)}.{name}", state
+                yield f"{number}.{name_of(component)}.{name}", state
 
     def decide(
         self, event: Event, context: Mapping[str, Any] | None = None, *, position: Position | None = None
@@ -174,18 +174,26 @@ class Pipeline:
         proposal = failure = None
         stage, name = "features", ""
         try:
-            for extract, name in self._extract:
+            if self._extract_alone is not None:
+                extract, name = self._extract_alone
                 ctx.component = name
-                features = _merged(features, extract(event, ctx)) if features else extract(event, ctx)
-            ctx.features = features = _checked(features)
+                extracted = extract(event, ctx)
+            else:
+                merge = _Merge()
+                for extract, name in self._extract:
+                    ctx.component = name
+                    merge.add(name, extract(event, ctx))
+                extracted = merge.features
+            # What is refused goes no further, not even into the packet.
+            ctx.features = features = checked_features(extracted)
             stage = "model"
             ctx.component = name = self._model_name
             answered = self._propose(features, ctx)
             if type(answered) is not Proposal or type(answered.confidence) is not float:
-                _check_proposal(answered)
+                check_proposal(answered)
             action = answered.action
             if type(action) is not Action or not 0.0 <= answered.confidence <= 1.0:
-                _check_proposal(answered)
+                check_proposal(answered)
             proposal = answered
             final = FinalDecision(action, True, proposal.reasons, None, None, None, proposal.params)
             if action is not _HOLD:
@@ -194,49 +202,62 @@ class Pipeline:
                     ctx.component = name
                     answer = modulate(proposal, final, ctx)
                     if answer is not final:
-                        final = _checked_final(answer)
-                        if not final.allowed:
+                        final = checked_final(answer)
+                        if final.action is _HOLD or not final.allowed:
                             break
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failure = self._failed(stage, name, error, ctx)
-            final = _failed_closed(failure)
+            final = failed_closed(failure)
             proposal = proposal or Proposal(_HOLD, 0.0, [failure.reason_code], {})
         if self._learners:
             learned = self._learn(Decided(final, ctx), ctx)
-            if learned is not None:
-                failure, final = learned, _failed_closed(learned)
+            if learned is not None and failure is None:
+                failure, final = learned, failed_closed(learned)
         if self._recent is not None:
             self._recent.decided(self._now_ms, failure is not None)
         if self._outcome is not None:
+            # Its own context, because a component may have kept the one that it was shown.
+            ctx = ctx.copy()
             ctx["eval.outcome"] = outcome
         elapsed = time.perf_counter_ns() - started
         ctx["mdm.latency_us"] = elapsed / 1000
         return Decision(event, ctx, features, proposal, final, elapsed, failure)
 
-    def observe(self, fact: Fact) -> None:
+    def observe(self, fact: Fact) -> list[Failure]:
         """Let the components learn from a receipt or a command.
 
         Args:
             fact: ``Executed`` or ``Commanded``, numbered in the order in which it is to be applied.
+
+        Returns:
+            One failure for each component that raised; the others have learned all the same.
         """
-        if isinstance(fact, Executed):
+        if not isinstance(fact, Decided):
             self.feedback_seq = fact.seq
-            if self._recent is not None:
-                self._recent.executed(fact)
-        for _, learn in self._learners:
-            learn(fact)
+        if isinstance(fact, Executed) and self._recent is not None:
+            self._recent.executed(fact)
+        failures = []
+        for name, learn in self._learners:
+            try:
+                learn(fact)
+            except (Exception, SystemExit) as error:
+                failures.append(describe("observe", name, error))
+        return failures
 
     def _learn(self, fact: Decided, ctx: Context) -> Failure | None:
         failure = None
         for name, learn in self._learners:
+            ctx.component = name
             try:
                 learn(fact)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # A guard that could not count this decision must not see it carried out.
                 failure = failure or self._failed("observe", name, error, ctx)
         return failure
 
-    def _failed(self, stage: str, name: str, error: Exception, ctx: Context) -> Failure:
+    def _failed(self, stage: str, name: str, error: BaseException, ctx: Context) -> Failure:
+        if isinstance(error, DuplicateFeature):
+            name = error.givers
         failure = describe(stage, name, error, ctx.step)
         _log.warning("step %d: %s %s failed: %s (%s)", ctx.step, stage, name, failure.error, failure.place)
         ctx["mdm.fail_closed"] = True
@@ -275,8 +296,7 @@ class Pipeline:
             event_id = step
         if self._wall:
             given = context.get("now_ms") if context else None
-            items["now_ms"] = given if type(given) is int else time.time_ns() // 1_000_000
-            now = max(now, items["now_ms"])
+            now = items["now_ms"] = max(now, given if type(given) is int else time.time_ns() // 1_000_000)
         if self._recent is not None:
             items |= self._recent.context(now)
         if self.feedback_seq:
@@ -344,112 +364,36 @@ class PipelineParts:
         )
 
 
-def with_children(component: Component) -> Iterator[Component]:
-    """Give a component after all the components that it holds."""
-    for child in children_of(component).values():
-        yield from with_children(child)
-    yield component
-
-
-def open_all(components: Iterable[Component], build: Build, opened: list[Component]) -> None:
-    """Open components in order and note those that were opened, so that they can be closed.
-
-    Args:
-        components: The components, children first.
-        build: The surroundings.
-        opened: Gets every component whose ``open`` was called.
-
-    Raises:
-        ConfigError: A component cannot work in these surroundings; the message names it.
-    """
-    for component in components:
-        opened.append(component)
-        try:
-            component.open(build)
-        except ConfigError as error:
-            raise ConfigError([f"{_name(component)}: {problem}" for problem in error.problems]) from error
-        except (Exception, SystemExit) as error:
-            reason = without_secrets(one_line(error), component)
-            raise ConfigError(
-                f"{_name(component)}: cannot be opened: {reason}; install or correct what it needs"
-            ) from error
-
-
-def close_all(components: Iterable[Component]) -> None:
-    """Close components; one that fails is logged and does not keep the others open."""
-    for component in components:
-        try:
-            component.close()
-        except Exception as error:
-            _log.error("%s could not be closed: %s", _name(component), type(error).__name__)
-
-
-def _name(component: Component) -> str:
-    return component.component_id or type(component).__name__
-
-
 def _as_dict(event: Event) -> dict[str, Any]:
     if not isinstance(event, Mapping):
         raise InvalidEvent("not_an_object", f"an event is a mapping, not {type(event).__name__}")
     return dict(event)
 
 
-def _merged(features: Features, more: Features) -> Features:
-    if not isinstance(more, dict):
-        raise ContractError("features must be a dict")
-    if features.keys().isdisjoint(more):
-        return {**features, **more}
-    raise DuplicateFeature
+def _unique_names(components: Iterable[Component]) -> Callable[[Component], str]:
+    """Name every component, so that of two with the same id each has random draws and failures of its own."""
+    names: dict[int, str] = {}
+    for component in components:
+        name, number = name_of(component), 2
+        while name in names.values():
+            name = f"{name_of(component)}#{number}"
+            number += 1
+        names[id(component)] = name
+    return lambda component: names[id(component)]
 
 
-def _checked(features: Features) -> Features:
-    """Features as the model may see them: allowed types only, numbers finite or None."""
-    if type(features) is not dict:
-        raise ContractError("features must be a dict")
-    try:
-        # The sum of a few numbers is finite unless one of them is not, and a sum costs a quarter of a loop.
-        total = sum(features.values())  # type: ignore[arg-type]
-        if (type(total) is float or type(total) is int) and isfinite(total):
-            return features
-    except (TypeError, OverflowError):
-        pass
-    return {name: value if type(value) in _AS_IT_IS else _mended(value) for name, value in features.items()}
+class _Merge:
+    """Merges what several extractors gave, and knows who gave a name first."""
 
+    def __init__(self) -> None:
+        self.features: Features = {}
+        self._givers: list[tuple[str, Features]] = []
 
-def _mended(value: Any) -> Feature:
-    if type(value) is int and abs(value) < _EXACT:
-        return value
-    if isinstance(value, Real):
-        try:
-            number = float(value)
-        except OverflowError:
-            return None
-        return number if isfinite(number) else None
-    if isinstance(value, str):
-        return str(value)
-    raise ContractError("a feature must be a number, bool, text or None")
-
-
-def _check_proposal(proposal: Proposal) -> None:
-    if not isinstance(proposal, Proposal) or not isinstance(proposal.action, Action):
-        raise ContractError("a model must return a Proposal with an Action")
-    confidence = proposal.confidence
-    if not isinstance(confidence, float | int) or not 0.0 <= confidence <= 1.0:
-        raise ContractError("a confidence must be a number in [0, 1]")
-
-
-def _checked_final(final: FinalDecision) -> FinalDecision:
-    if not isinstance(final, FinalDecision) or not isinstance(final.action, Action):
-        raise ContractError("a modulator must return a FinalDecision with an Action")
-    mismatch = final.mismatch
-    if final.allowed:
-        if mismatch is not None and mismatch.flags:
-            raise ContractError("a decision that is allowed carries no flags")
-    elif final.action not in _DENIED or mismatch is None or not (mismatch.flags and mismatch.reason_codes):
-        raise ContractError("a denial is HOLD or STOP with flags and reason codes")
-    return final
-
-
-def _failed_closed(failure: Failure) -> FinalDecision:
-    mismatch = MismatchInfo([f"{failure.stage}_error"], [failure.reason_code])
-    return FinalDecision(_HOLD, False, [failure.reason_code], mismatch, None, None, {})
+    def add(self, name: str, features: Features) -> None:
+        if not isinstance(features, dict):
+            raise ContractError("features must be a dict")
+        for giver, given in self._givers:
+            if not given.keys().isdisjoint(features):
+                raise DuplicateFeature(giver, name)
+        self._givers.append((name, features))
+        self.features = {**self.features, **features}

@@ -114,7 +114,13 @@ class _KeyWalk:
         self._hides = hides
         self._hidden: dict[Any, bool] = {}
         self._clean: set[Any] = set()
-        self._knows_packets = not any(map(hides, _PACKET_KEYS))
+        self._knows_packets = self._shows_packet_keys()
+
+    def _shows_packet_keys(self) -> bool:
+        try:
+            return not any(map(self._hides, _PACKET_KEYS))
+        except (Exception, SystemExit):
+            return False
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -170,9 +176,11 @@ class _KeyWalk:
         return data if masked is None else masked
 
     def _learn(self, data: Mapping[str, Any]) -> None:
-        if len(self._hidden) >= _REMEMBERED_KEYS:  # keys may come from hostile events
+        if len(self._hidden) + len(data) > _REMEMBERED_KEYS:  # keys may come from hostile events
             self._hidden.clear()
             self._clean.clear()
+            if len(data) > _REMEMBERED_KEYS // 100:
+                raise _Unfamiliar  # or such mappings inside each other would make it learn for ever
         for key in data:
             hidden = self._hidden[key] = bool(self._hides(key if type(key) is str else str(key)))
             if not hidden:

@@ -18,10 +18,11 @@ from mdm_core._version import __version__
 from mdm_core.building import Builder, Built
 from mdm_core.config import Config, load_config
 from mdm_core.contracts import Broker, Component, DataSource, Observer, Redactor, TraceSink
-from mdm_core.errors import InvalidEvent, MdmError
+from mdm_core.errors import ContractError, InvalidEvent, MdmError
 from mdm_core.execution import Executor
 from mdm_core.failures import describe
-from mdm_core.pipeline import PipelineParts, close_all, open_all, with_children
+from mdm_core.lifecycle import close_all, open_all, with_children
+from mdm_core.pipeline import Pipeline, PipelineParts
 from mdm_core.plugins import Registry
 from mdm_core.recording import Recorder, TraceFailed
 from mdm_core.redacting import Redaction
@@ -31,6 +32,7 @@ from mdm_core.signals import Interrupted, StopSignals
 from mdm_core.summary import Status, Summary, Tally
 from mdm_core.values import Idle, Record, Reject
 
+_END = object()
 _GROUP = 64
 _PULSE = 512
 
@@ -170,6 +172,7 @@ class Run:
         self.limit = limit
         self._tally = Tally()
         self._signals = StopSignals()
+        self._pipeline: Pipeline | None = None
 
     @classmethod
     def from_config(
@@ -216,7 +219,7 @@ class Run:
             try:
                 self._open(run_dir, opened)
             except BaseException:
-                close_all(reversed(opened))
+                self._close(opened)
                 shutil.rmtree(run_dir, ignore_errors=True)
                 raise
             started()
@@ -229,12 +232,11 @@ class Run:
     def _open(self, run_dir: Path, opened: list[Component]) -> None:
         plan = self.plan
         base = plan.config.path.parent
-        self._pipeline = plan.parts.pipeline(base, self.run_id, run_dir)
-        opened.extend(self._pipeline.components())
+        self._pipeline = pipeline = plan.parts.pipeline(base, self.run_id, run_dir)
         parts = [plan.source, plan.broker, plan.redactor, *plan.sinks, *plan.observers]
         for part in parts:
             if part is not None:
-                open_all(with_children(part.component), self._pipeline.build, opened)
+                open_all(with_children(part.component), pipeline.build, opened)
         self._redaction = Redaction(None if plan.redactor is None else cast(Redactor, plan.redactor.component))
         log.redact_with(self._redaction.mapping)
         self._recorder = Recorder(
@@ -251,14 +253,11 @@ class Run:
             self._executor = Executor(cast(Broker, plan.broker.component), self.run_id, self._recorder.failure)
 
     def _run(self, run_dir: Path, opened: list[Component], progress: Progress | None) -> Summary:
-        run = {**self.plan.run_json(self.run_id), "source": self._source.identity()}
-        run = dict(self._redaction.mapping(run))
-        write_json(run_dir / RUN_FILE, run)
         started = time.perf_counter()
         status: Status = "done"
         reason = ""
         try:
-            self._recorder.start(run, raw_excerpts=self.plan.redactor is None)
+            self._begin(run_dir)
             self._loop(progress)
             if self._signals.asked:
                 status, reason = "stopped", f"{self._signals.asked} received"
@@ -266,14 +265,37 @@ class Run:
             self._recorder.flush()
         except (SourceFailed, TraceFailed) as error:
             status, reason = "failed", str(error)
+        except Exception as error:
+            # Not foreseen, and all the more the run has to be closed and told of.
+            failure = describe("run", "", error)
+            self._tally.errors[failure.reason_code] += 1
+            status, reason = "failed", f"{failure.error} at {failure.place}"
         seconds = time.perf_counter() - started
         summary = self._finish(self._summary(status, reason, seconds, run_dir))
-        close_all(reversed(opened))
+        self._close(opened)
         write_json(run_dir / SUMMARY_FILE, {**summary.to_dict(), "ended_at": now_text()})
         return summary
 
+    def _begin(self, run_dir: Path) -> None:
+        run = self.plan.run_json(self.run_id)
+        try:
+            run["source"] = self._source.identity()
+        except (Exception, SystemExit) as error:
+            raise self._source_failed(error) from error
+        finally:
+            run = dict(self._redaction.mapping(run))
+            write_json(run_dir / RUN_FILE, run)
+        self._recorder.start(run, raw_excerpts=self.plan.redactor is None)
+
+    def _close(self, opened: list[Component]) -> None:
+        close_all(opened)
+        if self._pipeline is not None:
+            self._pipeline.close()
+
     def _loop(self, progress: Progress | None) -> None:
-        decide, tally, signals, limit = self._pipeline.decide, self._tally, self._signals, self.limit
+        pipeline, tally, signals, limit = self._pipeline, self._tally, self._signals, self.limit
+        assert pipeline is not None
+        decide = pipeline.decide
         carry_out = self._executor.carry_out if self._executor is not None else None
         record, count = self._recorder.decision, tally.count
         facts: Sequence[object] = self._executor.facts if self._executor is not None else ()
@@ -285,10 +307,10 @@ class Run:
         try:
             while not signals.asked and read != limit:
                 signals.reading = True
-                item = next(records, None)
+                item = next(records, _END)
                 signals.reading = False
                 if type(item) is Record:
-                    if facts and self._pipeline.step % group == 0:
+                    if facts and pipeline.step % group == 0:
                         self._apply_receipts()
                     try:
                         decision = decide(item.event, position=item.position)
@@ -302,12 +324,14 @@ class Run:
                         count(decision)
                 elif type(item) is Reject:
                     self._recorder.dead_letter(item.reason, item.position, item.excerpt)
-                elif item is None:
+                elif item is _END:
                     break
-                else:
+                elif type(item) is Idle:
                     self._apply_receipts()
                     self._recorder.flush()
                     continue
+                else:
+                    raise self._source_failed(ContractError("a source yields Record, Reject or Idle"))
                 read += 1
                 if progress is not None and read % _PULSE == 0:
                     progress(read, total)
@@ -322,20 +346,21 @@ class Run:
         try:
             yield from self._source.records()
         except (Exception, SystemExit) as error:
-            failure = describe("source", self._source.component_id, error)
-            self._recorder.failure(failure)
-            reason = f": {error.strerror}" if isinstance(error, OSError) else ""
-            raise SourceFailed(f"source {self._source.component_id} failed: {failure.error}{reason}") from error
+            raise self._source_failed(error) from error
+
+    def _source_failed(self, error: BaseException) -> SourceFailed:
+        failure = describe("source", self._source.component_id, error)
+        self._recorder.failure(failure)
+        reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+        return SourceFailed(f"source {self._source.component_id} failed: {failure.error}{reason}")
 
     def _apply_receipts(self) -> None:
-        if self._executor is None:
+        if self._executor is None or self._pipeline is None:
             return
         facts = self._executor.facts
         for fact in facts:
-            try:
-                self._pipeline.observe(fact)
-            except Exception as error:
-                self._recorder.failure(describe("observe", "", error))
+            for failure in self._pipeline.observe(fact):
+                self._recorder.failure(failure)
         facts.clear()
 
     def _group(self) -> int:
@@ -343,7 +368,10 @@ class Run:
         return options.group or (1 if options.clock == "wall" else _GROUP)
 
     def _total(self) -> int | None:
-        length = self._source.length
+        try:
+            length = self._source.length
+        except (Exception, SystemExit) as error:
+            raise self._source_failed(error) from error
         return length if self.limit is None or length is None else min(length, self.limit)
 
     def _summary(self, status: Status, reason: str, seconds: float, run_dir: Path) -> Summary:
@@ -363,18 +391,21 @@ class Run:
             failed_closed=tally.failed_closed,
             errors=dict(tally.errors),
             redaction_failures=self._redaction.failures,
-            evicted_keys={name: state.evicted for name, state in self._pipeline.states() if state.evicted},
+            evicted_keys=self._evicted(),
             latency_us={"p50": tally.latency(0.5), "p99": tally.latency(0.99)},
             seconds=round(seconds, 3),
             events_per_s=round(tally.events / seconds, 1) if seconds else 0.0,
             run_dir=str(run_dir),
         )
 
+    def _evicted(self) -> dict[str, int]:
+        states = self._pipeline.states() if self._pipeline is not None else ()
+        return {name: state.evicted for name, state in states if state.evicted}
+
     def _finish(self, summary: Summary) -> Summary:
         """Tell of the end; a sink that fails only now still fails the run."""
-        findings = self._recorder.end(summary.to_dict())
-        summary = attrs.evolve(summary, findings=findings)
         try:
+            summary = attrs.evolve(summary, findings=self._recorder.end(summary.to_dict()))
             ended = {"status": summary.status, "reason": summary.reason, "events": summary.events}
             self._recorder.audit("run_ended", ended)
             self._recorder.flush(durable=True)
@@ -382,7 +413,7 @@ class Run:
             if summary.status != "failed":
                 summary = attrs.evolve(summary, status="failed", reason=str(error))
         self._recorder.close()
-        return summary
+        return attrs.evolve(summary, errors=dict(self._tally.errors))
 
 
 def _redactor(builder: Builder) -> Built | None:

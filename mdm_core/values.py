@@ -85,6 +85,12 @@ class Context(dict[str, Any]):
         self.features = {}
         self.component = ""
 
+    def copy(self) -> Context:
+        """Make an independent copy, recorded items and attributes."""
+        other = Context(self, self.key, self._event_id, self.step, self._seed)
+        other.features, other.component = self.features, self.component
+        return other
+
     @property
     def event_id(self) -> str:
         """The event's identity within its source."""

@@ -8,7 +8,7 @@ import click
 
 from mdm_core.cli.options import echo_json, json_option, pipeline_argument
 from mdm_core.contracts import Component
-from mdm_core.pipeline import close_all, open_all, with_children
+from mdm_core.lifecycle import close_all, open_all, with_children
 from mdm_core.run import Plan
 
 
@@ -23,7 +23,7 @@ def command(pipeline: Path, overrides: tuple[str, ...], as_json: bool) -> None:
         with plan.parts.pipeline(plan.config.path.parent) as deciding:
             open_all(with_children(plan.source.component), deciding.build, opened)
     finally:
-        close_all(reversed(opened))
+        close_all(opened)
     if as_json:
         echo_json({"ok": True, "components": [built.id for _, built in plan.built()]})
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from pathlib import Path, PurePath
@@ -11,9 +10,10 @@ from typing import Any, ClassVar
 import attrs
 import msgspec
 from mdm_core import Broker, Build, ConfigError, Order, Receipt, option
+from mdm_core.log import get_logger
 from mdm_core.state import Key
 
-_log = logging.getLogger("mdm.reference")
+_log = get_logger("reference")
 _DONE = Receipt("done")
 _BEGINNING = b'{"idempotency_key":'
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

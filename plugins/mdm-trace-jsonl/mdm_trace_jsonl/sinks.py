@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
 import attrs
-from orjson import OPT_APPEND_NEWLINE, dumps
 from mdm_core import Build, ConfigError, TraceSink, option
 from mdm_core.rundir import open_private
+from orjson import OPT_APPEND_NEWLINE, dumps
 
 from mdm_trace_jsonl.encoding import encodable, encode
 from mdm_trace_jsonl.mending import mend_tail

@@ -1,0 +1,107 @@
+"""What core makes sure of in the answers of components, whatever they are made of."""
+
+from __future__ import annotations
+
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+from mdm_core.errors import ContractError
+from mdm_core.schema import Action, FinalDecision, MismatchInfo, Proposal
+from mdm_core.values import Failure, Feature, Features
+
+_AS_IT_IS = frozenset({bool, str, type(None)})
+_EXACT = 1 << 64
+
+
+def checked_features(features: Features) -> Features:
+    """Give features as the model may see them.
+
+    Args:
+        features: What an extractor returned.
+
+    Returns:
+        The same, or a copy in which numbers are finite or None and of builtin types.
+
+    Raises:
+        ContractError: It is no dict, or a value is no number, bool, text or None.
+    """
+    if type(features) is not dict:
+        raise ContractError("features must be a dict")
+    try:
+        # A sum is finite unless one of its terms is not, and it costs a quarter of a loop.
+        total = sum(features.values())  # type: ignore[arg-type]
+        if (type(total) is float or type(total) is int) and isfinite(total):
+            return features
+    except (TypeError, OverflowError):
+        pass
+    for value in features.values():
+        if type(value) is float and value - value == 0.0:
+            continue
+        if type(value) not in _AS_IT_IS:
+            return {name: _mended(value) for name, value in features.items()}
+    return features
+
+
+def _mended(value: Any) -> Feature:
+    if type(value) in _AS_IT_IS or (type(value) is int and abs(value) < _EXACT):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, Real):
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        return number if isfinite(number) else None
+    if isinstance(value, str):
+        return str(value)
+    raise ContractError("a feature must be a number, bool, text or None")
+
+
+def check_proposal(proposal: Proposal) -> None:
+    """Check what a model returned.
+
+    Raises:
+        ContractError: It is no proposal with an action and a confidence in [0, 1].
+    """
+    if not isinstance(proposal, Proposal) or not isinstance(proposal.action, Action):
+        raise ContractError("a model must return a Proposal with an Action")
+    confidence = proposal.confidence
+    if isinstance(confidence, bool) or not isinstance(confidence, float | int) or not 0.0 <= confidence <= 1.0:
+        raise ContractError("a confidence must be a number in [0, 1]")
+
+
+def checked_final(final: FinalDecision) -> FinalDecision:
+    """Check what a modulator returned.
+
+    Raises:
+        ContractError: It is no final decision, or neither an allowed nor a denied one.
+    """
+    if not isinstance(final, FinalDecision) or not isinstance(final.action, Action) or type(final.allowed) is not bool:
+        raise ContractError("a modulator must return a FinalDecision with an Action, allowed or not")
+    mismatch = final.mismatch
+    if mismatch is not None and not (_are_texts(mismatch.flags) and _are_texts(mismatch.reason_codes)):
+        raise ContractError("flags and reason codes are lists of text")
+    if final.allowed:
+        if mismatch is not None and mismatch.flags:
+            raise ContractError("a decision that is allowed carries no flags")
+    elif (
+        final.action not in (Action.HOLD, Action.STOP)
+        or mismatch is None
+        or not (mismatch.flags and mismatch.reason_codes)
+    ):
+        raise ContractError("a denial is HOLD or STOP with flags and reason codes")
+    return final
+
+
+def _are_texts(items: Any) -> bool:
+    return isinstance(items, list | tuple) and all(isinstance(item, str) for item in items)
+
+
+def failed_closed(failure: Failure) -> FinalDecision:
+    """The answer when something went wrong: HOLD, not allowed, and why.
+
+    Args:
+        failure: What went wrong.
+    """
+    mismatch = MismatchInfo([f"{failure.stage}_error"], [failure.reason_code])
+    return FinalDecision(Action.HOLD, False, [failure.reason_code], mismatch, None, None, {})
