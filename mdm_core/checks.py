@@ -12,38 +12,57 @@ from mdm_core.values import Failure, Feature, Features
 
 _AS_IT_IS = frozenset({bool, str, type(None)})
 _EXACT = 1 << 64
+_REMEMBERED = 50_000
 
 
-def checked_features(features: Features) -> Features:
-    """Give features as the model may see them.
+class FeatureCheck:
+    """Gives features as the model and the packet may have them."""
 
-    Args:
-        features: What an extractor returned.
+    def __init__(self) -> None:
+        self._names: set[str] = set()
 
-    Returns:
-        The same, or a copy in which numbers are finite or None and of builtin types.
+    def __call__(self, features: Features) -> Features:
+        """Check what extractors returned.
 
-    Raises:
-        ContractError: It is no dict, or a value is no number, bool, text or None.
-    """
-    if type(features) is not dict:
-        raise ContractError("features must be a dict")
-    try:
-        # A sum is finite unless one of its terms is not, and it costs a quarter of a loop.
-        total = sum(features.values())  # type: ignore[arg-type]
-        if (type(total) is float or type(total) is int) and isfinite(total):
-            return features
-    except (TypeError, OverflowError):
-        pass
-    for value in features.values():
-        if type(value) is float and value - value == 0.0:
-            continue
-        if type(value) not in _AS_IT_IS:
-            return {name: _mended(value) for name, value in features.items()}
-    return features
+        Args:
+            features: The features.
+
+        Returns:
+            The same, or a copy in which numbers are finite or None.
+
+        Raises:
+            ContractError: It is no dict, a name is no text, or a value is no number, bool, text or None.
+        """
+        if type(features) is not dict:
+            raise ContractError("features must be a dict")
+        if not self._names.issuperset(features):
+            self._learn(features)
+        try:
+            # A sum is finite unless one of its terms is not, and it costs a quarter of a loop.
+            total = sum(features.values())  # type: ignore[arg-type]
+            if (type(total) is float or type(total) is int) and isfinite(total):
+                return features
+        except (TypeError, OverflowError):
+            pass
+        return features if all(map(_is_fine, features.values())) else _mended(features)
+
+    def _learn(self, features: Features) -> None:
+        if not all(isinstance(name, str) for name in features):
+            raise ContractError("the name of a feature must be text")
+        if len(self._names) >= _REMEMBERED:  # names may come from hostile events
+            self._names.clear()
+        self._names.update(features)
 
 
-def _mended(value: Any) -> Feature:
+def _is_fine(value: Any) -> bool:
+    return type(value) in _AS_IT_IS or (type(value) is float and isfinite(value))
+
+
+def _mended(features: Features) -> Features:
+    return {name: _mended_value(value) for name, value in features.items()}
+
+
+def _mended_value(value: Any) -> Feature:
     if type(value) in _AS_IT_IS or (type(value) is int and abs(value) < _EXACT):
         return value  # type: ignore[no-any-return]
     if isinstance(value, Real):

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
 from mdm_core.building import Builder, Built
-from mdm_core.checks import check_proposal, checked_features, checked_final, failed_closed
+from mdm_core.checks import FeatureCheck, check_proposal, checked_final, failed_closed
 from mdm_core.config import PipelineOptions, load_config
 from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
 from mdm_core.decision import Decision
@@ -92,6 +92,7 @@ class Pipeline:
         self._get_time = getter(timestamp) if timestamp is not None else None
         self._get_id = getter(id) if id is not None else None
         self._to_ms = to_ms(timestamp_unit)
+        self._checked = FeatureCheck()
         self._open()
         name = _unique_names(self.components())
         self._extract = [(e.extract, name(e)) for e in self.features]
@@ -185,7 +186,7 @@ class Pipeline:
                     merge.add(name, extract(event, ctx))
                 extracted = merge.features
             # What is refused goes no further, not even into the packet.
-            ctx.features = features = checked_features(extracted)
+            ctx.features = features = self._checked(extracted)
             stage = "model"
             ctx.component = name = self._model_name
             answered = self._propose(features, ctx)

@@ -130,7 +130,8 @@ class Recorder:
             failure: What failed.
         """
         self._tally.errors[failure.reason_code] += 1
-        event = "failed_closed" if failure.stage in ("features", "model", "modulator", "observe") else "error"
+        in_a_decision = failure.step is not None and failure.stage in ("features", "model", "modulator", "observe")
+        event = "failed_closed" if in_a_decision else "error"
         self.audit(event, attrs.asdict(failure))
         for observer in self._overriding("on_error"):
             self._tell(observer, "on_error", failure)

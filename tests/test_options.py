@@ -1,7 +1,5 @@
 """Options: one declaration that the constructor, a file and the documentation go by."""
 
-# ruff: noqa: RUF009 - ruff takes an attrs class for a data class
-
 import math
 from enum import Enum
 from pathlib import Path

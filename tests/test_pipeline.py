@@ -1,6 +1,6 @@
 """The one place where a decision is made: what it promises when all is well, and when anything goes wrong."""
 
-# ruff: noqa: ARG001, ARG005, RUF009 - functions stand in for methods of the contract and have their parameters
+# ruff: noqa: ARG001, ARG005 - functions stand in for methods of the contract and have their parameters
 
 import io
 import logging
@@ -1221,3 +1221,144 @@ class TestStates:
         for thread in threads:
             thread.join()
         assert [decide_all()] * 4 == results
+
+
+class TestBreaches:
+    @pytest.mark.parametrize("first", [None, [], "", 0, ()], ids=repr)
+    def test_a_first_extractor_that_gives_no_dict_is_noticed(self, first: Any) -> None:
+        """Also when another one comes after it and what it gave counts as empty."""
+        decision = pipeline([Take(lambda e, c: first), Take(lambda e, c: {"x": 1.0})]).decide({})
+        assert_failed_closed(decision, "features_error", "features_error:ContractError")
+
+    @pytest.mark.parametrize("answer", [None, "x", [1], {"x": object()}, {"x": math.nan}, {"x": [1]}], ids=repr)
+    def test_features_that_were_refused_are_not_recorded(self, answer: Any) -> None:
+        """What broke the contract is in no packet, where it could not be written or would be shown to readers."""
+        assert {} == pipeline(lambda e, c: answer, raises(ValueError())).decide({}).features or answer == {
+            "x": math.nan
+        }
+
+    def test_features_of_an_extractor_before_the_failing_one_are_finite(self) -> None:
+        """A later extractor that raises leaves no NaN in the packet."""
+        decision = pipeline([Take(lambda e, c: {"x": math.nan, "y": object()}), Take(raises(ValueError()))]).decide({})
+        assert {} == decision.features
+
+    @pytest.mark.parametrize("name", [1, None, ("a", "b"), b"x"], ids=repr)
+    def test_a_feature_name_is_text(self, name: Any) -> None:
+        """Another key could not be written."""
+        decision = pipeline(lambda e, c: {name: 1.0}).decide({})
+        assert_failed_closed(decision, "features_error", "features_error:ContractError")
+
+    def test_a_bool_is_no_confidence(self) -> None:
+        """Not even True, which counts as 1."""
+        decision = pipeline(model=lambda f, c: forged(Proposal(Action.ACT, 0.5), confidence=True)).decide({})
+        assert_failed_closed(decision, "model_error", "model_error:ContractError")
+
+    @pytest.mark.parametrize("allowed", ["no", 1, None, 0], ids=repr)
+    def test_allowed_is_true_or_false(self, allowed: Any) -> None:
+        """Anything else is a breach of contract, not a permission."""
+        final = forged(FinalDecision(Action.ACT), allowed=allowed)
+        assert_failed_closed(
+            pipeline(modulators=(lambda p, d, c: final,)).decide({}), "modulator_error", "modulator_error:ContractError"
+        )
+
+    def test_flags_are_a_list(self) -> None:
+        """A text would be counted letter by letter."""
+        final = FinalDecision(Action.HOLD, False, [], MismatchInfo("late", "late:1"))  # type: ignore[arg-type]
+        assert_failed_closed(
+            pipeline(modulators=(lambda p, d, c: final,)).decide({}), "modulator_error", "modulator_error:ContractError"
+        )
+
+    def test_modulators_are_not_asked_about_a_hold_of_another(self) -> None:
+        """HOLD is final, also when a modulator made it of something else."""
+        final = FinalDecision(Action.HOLD, True, ["rather not"])
+        assert final is pipeline(modulators=(lambda p, d, c: final, must_not_be_asked)).decide({}).final
+
+    def test_a_component_that_exits(self) -> None:
+        """`sys.exit` in a component ends the decision, not the process."""
+        assert_failed_closed(
+            pipeline(model=raises(SystemExit(CANARY))).decide({}), "model_error", "model_error:SystemExit"
+        )
+
+    def test_the_first_failure_is_kept(self) -> None:
+        """A learner that fails after the model has failed does not hide why."""
+        failure = pipeline(model=raises(KeyError()), modulators=(Broken(),)).decide({}).failure
+        assert failure is not None
+        assert "model_error:KeyError" == failure.reason_code
+
+    def test_commands_are_counted_as_recorded_inputs(self) -> None:
+        """`mdm.feedback_seq` is the last recorded input applied, receipt or command."""
+        made = pipeline()
+        made.observe(executed(1))
+        made.observe(Commanded(2, "stop", "why", "me", NOW))
+        assert 2 == made.decide({}).context["mdm.feedback_seq"]
+
+    def test_a_learner_that_raises_keeps_no_receipt_from_the_others(self) -> None:
+        """The circuit breaker must learn of a failure although the guard before it cannot."""
+        ledger = Ledger()
+        failures = pipeline(modulators=(Broken(), ledger)).observe(executed(1))
+        assert ["observe_error:RuntimeError"] == [failure.reason_code for failure in failures]
+        assert 1 == len(ledger.facts)
+
+    def test_learners_draw_from_their_own_generator(self) -> None:
+        """While it learns, the context names the learner."""
+        named: list[str] = []
+
+        class Learner(Ledger):
+            def observe(self, fact: Fact) -> None:
+                assert isinstance(fact, Decided)
+                named.append(fact.context.component)
+
+        pipeline(modulators=(Learner(), passes)).decide({})
+        assert ["Learner"] == named
+
+    def test_two_components_of_one_class_draw_differently(self) -> None:
+        """What one draws does not change what the other gets."""
+        drawn = Notes()
+        guard = lambda p, d, c: drawn.add(c.random.random(), d)  # noqa: E731
+        pipeline(modulators=(guard, guard)).decide({})
+        pipeline(modulators=(passes, guard)).decide({})
+        assert drawn[1] == drawn[2]
+
+    def test_the_wall_clock_never_goes_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`now_ms` is the highest time seen also when the machine's clock is set back."""
+        made = pipeline(clock="wall")
+        first = made.decide({}).context["now_ms"]
+        monkeypatch.setattr(time, "time_ns", lambda: 5_000_000)
+        assert first <= made.decide({}).context["now_ms"]
+
+    def test_closing_twice_closes_once(self) -> None:
+        """`close` of a component is called once, also if the pipeline is closed inside its own block."""
+        order: list[str] = []
+        with Pipeline(features=telling(order), model=Says(act)) as made:
+            made.close()
+        assert ["open features", "close features"] == order
+
+    def test_a_child_of_two_parents_is_opened_once(self) -> None:
+        """A component that two others hold is one component."""
+        order: list[str] = []
+        leaf = Leaf(order)
+        Pipeline(features=telling([]), model=Both(a=leaf, b=leaf)).close()
+        assert ["open leaf", "close leaf"] == order
+
+    def test_a_kept_context_does_not_tell_the_outcome(self) -> None:
+        """A component that keeps contexts finds no outcome in them at the next event."""
+        kept = Notes()
+        found: list[object] = []
+
+        def extract(event: Event, context: Context) -> Features:
+            found.extend(c.get("eval.outcome") for c in kept)
+            return kept.add(context, {})  # type: ignore[no-any-return]
+
+        made = pipeline(extract, outcome="y")
+        made.decide({"y": CANARY})
+        made.decide({"y": CANARY})
+        assert [None] == found
+
+
+@attrs.define
+class Both(ProposalModel):
+    a: ProposalModel = component()
+    b: ProposalModel = component()
+
+    def propose(self, features: Features, context: Context) -> Proposal:
+        return hold(features, context)

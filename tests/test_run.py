@@ -1,7 +1,5 @@
 """A run: nothing lost, nothing acted upon unguarded, nothing written that should not be, however it ends."""
 
-# ruff: noqa: RUF009 - functions stand in for methods; ruff takes an attrs class for a data class
-
 from __future__ import annotations
 
 import hashlib
@@ -1085,3 +1083,132 @@ class TestSignals:
         assert not is_running(process.directory)
         assert not (process.directory / "summary.json").exists()
         assert (process.directory / "run.json").exists()
+
+
+@attrs.define
+class Tells(Sums):
+    """Gives what the list says."""
+
+    answers: ClassVar[list[Any]] = []
+
+    def extract(self, event: Event, context: Context) -> Features:
+        answer = self.answers[context.step % len(self.answers)]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+
+def add(*classes: type) -> None:
+    importlib.import_module("probe_plugin").COMPONENTS.extend(classes)
+
+
+class TestBreaches:
+    @pytest.mark.parametrize("item", [{"k": "a"}, None, "text", 5, (1, 2)], ids=repr)
+    def test_what_a_source_must_not_yield(self, item: Any, begin: Begin) -> None:
+        """It is no event and no pause: the source has broken its contract, and nothing is lost silently."""
+        began = begin([*events(2), item, *events(2)])
+        assert ("failed", 2) == (began.summary.status, began.summary.events)
+        assert "source probe.listed failed: ContractError" == began.summary.reason
+
+    def test_a_refused_feature_hides_no_secret(self, begin: Begin) -> None:
+        """Features that broke the contract are not written, for nobody has looked inside."""
+        add(Tells)
+        Tells.answers = [{"x": {"password": CANARY}}]
+        began = begin(events(2), features={"use": "probe.tells"}, redaction={"use": "probe.maskbykey"}, modulators=None)
+        assert CANARY not in began.written()
+        assert [{}, {}] == [p["mdm"]["features"] for p in began.packets]
+
+    @pytest.mark.parametrize("answer", [{"x": object()}, {("a", "b"): 1.0, "x": 1}, {"x": {1}}, [object()]], ids=repr)
+    def test_features_that_cannot_be_written_do_not_end_the_run(self, answer: Any, begin: Begin) -> None:
+        """Every event ends as one packet."""
+        add(Tells)
+        Tells.answers = [answer]
+        began = begin(events(3), features={"use": "probe.tells"}, modulators=None)
+        assert ("done", 3, 3) == (began.summary.status, len(began.packets), began.summary.failed_closed)
+
+    def test_a_component_that_exits(self, begin: Begin) -> None:
+        """`sys.exit` in a component fails closed; the run goes on."""
+        add(Tells)
+        Tells.answers = [{"x": 1}, SystemExit(3), {"x": 1}]
+        began = begin(events(3), features={"use": "probe.tells"}, modulators=None)
+        assert ("done", 3) == (began.summary.status, len(began.packets))
+
+    def test_a_sink_that_exits(self, begin: Begin) -> None:
+        """`sys.exit` in a sink is a trace that failed."""
+
+        class Exits(Lines):
+            def write(self, record: Mapping[str, Any]) -> None:
+                raise SystemExit(3)
+
+        add(Exits)
+        assert "failed" == begin(events(3), trace=[{"use": "probe.exits"}]).summary.status
+
+    def test_an_observer_that_raises_at_the_end_is_counted(self, begin: Begin) -> None:
+        """In the summary that is written after it."""
+        began = begin(events(3), observers=[{"use": "probe.watcher", "fails_at": "end"}])
+        assert {"observer_error:RuntimeError": 1} == began.summary.errors
+
+    def test_an_observer_that_raises_at_the_end_of_a_failed_run(self, begin: Begin) -> None:
+        """With an audit log that cannot be written either, the run still ends with a summary."""
+        trace = [{"use": "probe.auditlines", "fails_at": 1}]
+        began = begin(events(3), trace=trace, observers=[{"use": "probe.watcher", "fails_at": "end"}])
+        assert "failed" == began.summary.status
+        assert (began.directory / "summary.json").exists()
+
+    @pytest.mark.parametrize("where", ["identity", "progress", "length", "hides"])
+    def test_any_other_error_closes_all(self, where: str, begin: Begin) -> None:
+        """Whatever goes wrong in a run, components are closed and the lock is let go of."""
+
+        class Bad(DoorSource):
+            def identity(self) -> dict[str, Any] | None:
+                if where == "identity":
+                    raise RuntimeError(CANARY)
+                return None
+
+            @property
+            def length(self) -> int | None:
+                if where == "length":
+                    raise RuntimeError(CANARY)
+                return None
+
+        class BadMask(MaskByKey):
+            def hides(self, key: str) -> bool:
+                if where == "hides":
+                    raise RuntimeError(CANARY)
+                return False
+
+        add(Bad, BadMask)
+        run = begin.make(events(600), source={"use": "probe.bad"}, redaction={"use": "probe.badmask"})
+
+        def progress(_done: int, _total: int | None) -> None:
+            if where == "progress":
+                raise RuntimeError(CANARY)
+
+        summary = run.run(progress)
+        assert ("done" if where == "hides" else "failed") == summary.status
+        assert ["open Bad", "close Bad"] == Door.order
+        assert (begin.runs_dir / "r-1" / "summary.json").exists()
+
+    def test_a_receipt_that_cannot_be_learned_is_an_error_not_a_denial(self, begin: Begin) -> None:
+        """The audit log says error: no decision failed closed; and it names the component."""
+
+        class Cannot(Veto):
+            def observe(self, fact: Fact) -> None:
+                if isinstance(fact, Executed):
+                    raise RuntimeError(CANARY)
+
+        add(Cannot)
+        began = begin(
+            events(9), modulators=[{"use": "probe.cannot"}, {"use": "probe.veto"}], broker={"use": "probe.hands"}
+        )
+        told = [e for e in began.lines("security_audit.jsonl") if e["event"] in ("error", "failed_closed")]
+        assert {("error", "probe.cannot")} == {(e["event"], e["component"]) for e in told}
+        assert 0 == began.summary.failed_closed
+        second = began.run.plan.parts.modulators[1].component
+        assert isinstance(second, Veto)
+        assert ["E1", "E2", "E3"] == [n for n in second.noted if n.startswith("E")]
+
+    def test_two_observers_of_one_component_keep_their_findings(self, begin: Begin) -> None:
+        """Neither hides what the other found."""
+        began = begin(events(3), observers=[{"use": "probe.watcher"}, {"use": "probe.watcher"}])
+        assert 2 == len(began.summary.findings)

@@ -1,7 +1,5 @@
 """Typed usage of the public names, as plugin authors and users of the library write it: checked by mypy, never run."""
 
-# ruff: noqa: RUF009 - ruff takes an attrs class for a data class
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
