@@ -198,7 +198,7 @@ class Run:
         """
         return cls(Plan.from_config(path, overrides), run_id=run_id, runs_dir=runs_dir, limit=limit)
 
-    def run(self, progress: Progress | None = None, started: Callable[[], object] = lambda: None) -> Summary:
+    def run(self, progress: Progress | None = None, started: Callable[[], object] | None = None) -> Summary:
         """Run until the source ends, the limit is reached, a signal asks, or source or trace fail.
 
         Args:
@@ -222,7 +222,8 @@ class Run:
                 self._close(opened)
                 shutil.rmtree(run_dir, ignore_errors=True)
                 raise
-            started()
+            if started is not None:
+                started()
             with self._signals:
                 return self._run(run_dir, opened, progress)
         finally:
