@@ -44,7 +44,7 @@ class FeatureCheck:
                 return features
         except (TypeError, OverflowError):
             pass
-        return features if all(map(_is_fine, features.values())) else _mended(features)
+        return features if _are_fine(features) else _mended(features)
 
     def _learn(self, features: Features) -> None:
         if not all(isinstance(name, str) for name in features):
@@ -54,8 +54,18 @@ class FeatureCheck:
         self._names.update(features)
 
 
-def _is_fine(value: Any) -> bool:
-    return type(value) in _AS_IT_IS or (type(value) is float and isfinite(value))
+def _are_fine(features: Features) -> bool:
+    for value in features.values():
+        kind = type(value)
+        if kind is float:
+            if value - value != 0.0:  # type: ignore[operator] # NaN, for an infinity or NaN
+                return False
+        elif kind is int:
+            if not -_EXACT < value < _EXACT:  # type: ignore[operator]
+                return False
+        elif kind not in _AS_IT_IS:
+            return False
+    return True
 
 
 def _mended(features: Features) -> Features:

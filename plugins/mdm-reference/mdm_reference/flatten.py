@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from sys import intern
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 V = TypeVar("V")
 
@@ -88,9 +88,11 @@ class Level:
         self.lengths = Remembered(self._length)
         self.levels = Remembered(self._level)
 
-    def _number(self, key: str) -> tuple[str, ...] | None:
+    def _number(self, key: str) -> tuple[Any, ...] | None:
         name = self._taken(key)
-        return None if name is None else (name, *(intern(f"{name}.{stat}") for stat in self._names.stats))
+        if name is None:
+            return None
+        return (name, *(None if stat is None else intern(f"{name}.{stat}") for stat in self._names.stats))
 
     def _truth(self, key: str) -> str | None:
         return self._taken(key)
@@ -120,7 +122,7 @@ class Names:
 
     Args:
         rules: Which fields become features.
-        stats: The statistics of a number, which are the last parts of their names.
+        stats: The statistics of a number, which are the last parts of their names; None leaves a gap.
 
     Attributes:
         top: The level of the event itself.
@@ -128,7 +130,7 @@ class Names:
 
     __slots__ = ("_count", "rules", "stats", "top")
 
-    def __init__(self, rules: FieldRules, stats: Sequence[str]) -> None:
+    def __init__(self, rules: FieldRules, stats: Sequence[str | None]) -> None:
         self.rules = rules
         self.stats = tuple(stats)
         self.top = Level(self)

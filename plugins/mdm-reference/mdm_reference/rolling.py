@@ -18,7 +18,7 @@ from mdm_reference.windows import CANCELLED, LARGEST, CountWindow, SpanWindow
 
 _Todo: TypeAlias = list[tuple[Mapping[str, Any], Level]]
 
-_STANDARD: Final = ["mean", "std", "z"]
+_MOMENTS: Final = ["mean", "std", "z"]
 _UNIT_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(rf"([1-9][0-9]{{0,8}}) ?({'|'.join(_UNIT_MS)})")
 _LEAST_INT: Final = -(2**63)
@@ -77,7 +77,7 @@ class RollingFeatures(FeatureExtractor):
     window: int | str = option(
         100, ge=1, le=1_000_000, check=span_of, help="what to look back on: a number of values, or a duration like '5m'"
     )
-    stats: list[str] = option(_STANDARD, choices=(*STATISTICS, "ewma"), help="statistics of each number")
+    stats: list[str] = option(_MOMENTS, choices=(*STATISTICS, "ewma"), help="statistics of each number")
     also: list[str] = option([], choices=tuple(ARRIVALS), help="features of the number and time of events")
     categories: list[str] = option([], help="patterns of the texts that become features")
     derived: dict[str, str] = option({}, check=_check_derived, help="arithmetic over features, by name of the result")
@@ -95,8 +95,7 @@ class RollingFeatures(FeatureExtractor):
     fields_over: int = attrs.field(init=False, default=0, eq=False)
     _names: Names = attrs.field(init=False, repr=False, eq=False)
     _span_ms: int = attrs.field(init=False, repr=False, eq=False)
-    _standard: bool = attrs.field(init=False, repr=False, eq=False)
-    _moments_alone: tuple[int, ...] = attrs.field(init=False, repr=False, eq=False)
+    _moments_alone: bool = attrs.field(init=False, repr=False, eq=False)
     _has_time: bool = attrs.field(init=False, repr=False, eq=False)
     _statistics: list[Statistic] = attrs.field(init=False, repr=False, eq=False)
     _derived: list[tuple[str, Expression]] = attrs.field(init=False, repr=False, eq=False)
@@ -111,11 +110,10 @@ class RollingFeatures(FeatureExtractor):
         if not self._has_time:
             self._refuse_time()
         reserved = frozenset(path for path in (build.key, build.timestamp, build.id) if path)
-        self._names = Names(FieldRules(reserved, self.include, self.exclude, self.categories), self.stats)
+        self._moments_alone = bool(self.stats) and set(self.stats) <= set(_MOMENTS)
+        stats = [stat if stat in self.stats else None for stat in _MOMENTS] if self._moments_alone else self.stats
+        self._names = Names(FieldRules(reserved, self.include, self.exclude, self.categories), stats)
         self._span_ms = span_of(self.window)
-        self._standard = self.stats == _STANDARD
-        alone = set(self.stats) <= set(_STANDARD)
-        self._moments_alone = tuple(map(_STANDARD.index, self.stats)) if alone else ()
         average = ewma(self.alpha, self.window if isinstance(self.window, int) else 0, self._span_ms)
         self._statistics = [STATISTICS.get(stat, average) for stat in self.stats]
         self._derived = [(name, compile_expression(text)) for name, text in self.derived.items()]
@@ -127,7 +125,7 @@ class RollingFeatures(FeatureExtractor):
         arrival = self._arrive(history, context) if span_ms or self.also else None
         now_ms = arrival.now_ms if arrival else 0
         windows: dict[str, Any] = history.spans if span_ms else history.counts
-        standard, moments_alone = self._standard, self._moments_alone
+        moments_alone = self._moments_alone
         lowest, highest = -LARGEST, LARGEST
         categories = self.categories
         features: Features = {}
@@ -169,18 +167,18 @@ class RollingFeatures(FeatureExtractor):
                             variance = (squares + window.old_squares[place]) / size - square
                             if square < CANCELLED * variance:
                                 spread = sqrt(variance)
-                                if standard:
-                                    features[names[1]] = window.shift + centre
-                                    features[names[2]] = spread
-                                    features[names[3]] = (deviation - centre) / spread
-                                    continue
-                                moments = window.shift + centre, spread, (deviation - centre) / spread
+                                mean, z = window.shift + centre, (deviation - centre) / spread
                             else:
-                                moments = window.doubtful(x, size, centre)
+                                mean, spread, z = window.doubtful(x, size, centre)
                         else:
-                            moments = window.push(x, now_ms)
-                        for feature, moment in zip(names[1:], moments_alone, strict=True):
-                            features[feature] = moments[moment]
+                            mean, spread, z = window.push(x, now_ms)
+                        _, of_mean, of_std, of_z = names
+                        if of_mean is not None:
+                            features[of_mean] = mean
+                        if of_std is not None:
+                            features[of_std] = spread
+                        if of_z is not None:
+                            features[of_z] = z
                     elif self.stats:
                         self._describe(float(x), names, history, windows, now_ms, features)
                 elif kind is dict:
