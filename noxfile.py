@@ -72,7 +72,15 @@ def wheels(session: nox.Session) -> None:
     session.install("uv", *group("wheels"))
     for path in DISTRIBUTIONS:
         session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(house), path)
-    session.run("python", "-I", "-m", "pytest", "tests/wheels", env={"MDM_WHEELS": str(house.resolve())})
+    session.run(
+        "python",
+        "-I",
+        "-m",
+        "pytest",
+        "--confcutdir=tests/wheels",
+        "tests/wheels",
+        env={"MDM_WHEELS": str(house.resolve())},
+    )
 
 
 @nox.session

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import psutil
 
 from benchmarks import job, loop
 from mdm_core import Run
@@ -99,17 +99,21 @@ def memory(folder: Path) -> float:
     job.write_events(source, 336_776)
     job.write_pipeline(pipeline, source)
     gc.collect()
-    process = psutil.Process()
     seen: list[tuple[int, float]] = []
 
     def look(done: int, _total: int | None) -> None:
-        seen.append((done, process.memory_info().rss / _MIB))
+        seen.append((done, _resident() / _MIB))
 
     Run.from_config(pipeline, runs_dir=folder / "runs").run(look)
     before = next(rss for done, rss in seen if done >= 100_000)
     growth = seen[-1][1] - before
     click.echo(f"memory: {growth:+.1f} MiB from event 100,000 to {seen[-1][0]:,} (then {seen[-1][1]:.0f} MiB)")
     return growth
+
+
+def _resident() -> int:
+    """The resident set of this process, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _seconds(work: Callable[[], object]) -> float:

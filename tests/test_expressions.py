@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdm_core.expressions import MAX_DEPTH, MAX_LENGTH, MAX_NODES, ExpressionError, compile_expression
+from mdm_core.errors import ExpressionError
+from mdm_core.expressions import MAX_DEPTH, MAX_LENGTH, MAX_NODES, compile_expression
 
 VALUES: dict[str, Any] = {
     "ask": 101.5,

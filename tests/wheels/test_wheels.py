@@ -9,10 +9,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+from blocks import follow, steady
 
 ROOT = Path(__file__).parents[2]
 WHEELS = Path(os.environ.get("MDM_WHEELS", ROOT / "dist"))
@@ -24,6 +28,7 @@ class Environment:
 
     def __init__(self, folder: Path) -> None:
         self.python = folder / "bin" / "python"
+        self.folder = folder
         self._uv("venv", "--quiet", str(folder), "--python", sys.executable)
 
     def install(self, *packages: str) -> None:
@@ -36,12 +41,12 @@ class Environment:
 
     def mdm(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run ``mdm``, isolated from the working tree."""
-        command = [self.python, "-I", "-m", "mdm_core", *arguments]
+        command = [str(self.python), "-I", "-m", "mdm_core", *arguments]
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
     @staticmethod
     def _uv(*arguments: str) -> None:
-        subprocess.run([Path(sys.executable).with_name("uv"), *arguments], check=True)
+        subprocess.run([str(_uv()), *arguments], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +89,41 @@ class TestMainJob:
         listed = environment.mdm("plugins", cwd=tmp_path)
         assert 0 == listed.returncode
         assert "broken" not in listed.stdout
+
+
+class TestThirdParty:
+    """A plugin written by following the guide alone, as its author would ship it."""
+
+    def test_the_plugin_of_the_guide_is_built_installed_used_and_missed(
+        self, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    ) -> None:
+        """From its wheel it is selected by name and decides; uninstalled, the error names it and what to do."""
+        made = Environment(tmp_path_factory.mktemp("author") / "venv")
+        made.install(*(str(p) for p in WHEELS.glob("*.whl") if not p.name.startswith(("mdm_flights", "mdm_guards"))))
+        steps = []
+        for step in follow(ROOT / "docs" / "WRITE_A_PLUGIN.md", tmp_path, _activated(made)):
+            steps.append(step)
+            if step.code is None and "pip install dist/" in step.command:
+                subprocess.run(
+                    [str(_uv()), "build", "--quiet", "--wheel", "--out-dir", "dist", "."], cwd=tmp_path, check=True
+                )
+                made.install(str(tmp_path / "dist" / "mdm_moderation-1.0.0-py3-none-any.whl"))
+                # Only the wheel may be there from now on.
+                shutil.rmtree(tmp_path / "mdm_moderation")
+            elif step.code is None and "pip uninstall" in step.command:
+                made.uninstall("mdm-moderation")
+            elif "no plugin 'moderation' is installed" in step.actual:
+                break  # what follows on the page is Python for a notebook, which the tests of the docs run
+        else:
+            pytest.fail("the plugin was not missed")
+        done = [step for step in steps if step.code is not None]
+        assert [] == [step.command for step in done if steady(step.actual) != steady(step.expected)]
+
+
+def _activated(environment: Environment) -> Mapping[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MDM_"))}
+    return kept | {"PATH": f"{environment.folder / 'bin'}:{kept['PATH']}", "VIRTUAL_ENV": str(environment.folder)}
+
+
+def _uv() -> Path:
+    return Path(sys.executable).with_name("uv")
