@@ -21,7 +21,7 @@ class FeatureCheck:
     def __init__(self) -> None:
         self._names: set[str] = set()
 
-    def __call__(self, features: Features) -> Features:
+    def check(self, features: Features) -> Features:
         """Check what extractors returned.
 
         Args:

@@ -92,7 +92,7 @@ class Pipeline:
         self._get_time = getter(timestamp) if timestamp is not None else None
         self._get_id = getter(id) if id is not None else None
         self._to_ms = to_ms(timestamp_unit)
-        self._checked = FeatureCheck()
+        self._checked = FeatureCheck().check
         self._open()
         name = _unique_names(self.components())
         self._extract = [(e.extract, name(e)) for e in self.features]
