@@ -52,7 +52,7 @@ class Redaction:
         """
         try:
             return _checked(self._redact(data))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._failed(error)
             return {"redaction": FAILED}
 
@@ -77,13 +77,13 @@ class Redaction:
                 if type(redacted) is dict or isinstance(redacted, Mapping):
                     return redacted
                 raise ContractError(_NO_MAPPING)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failed(error)
                 return _bare(packet)
 
         return packet
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self.failures += 1
         self.last_error = type(error).__name__
 

@@ -61,6 +61,7 @@ class TestRegistry:
             "exec.total_latency_ms",
             "harness.fail_closed",
             "mdm.fail_closed",
+            "mdm.redaction_failed",
             "mdm.feedback_seq",
             "mdm.latency_us",
         )

@@ -95,6 +95,7 @@ class RollingFeatures(FeatureExtractor):
     fields_over: int = attrs.field(init=False, default=0, eq=False)
     _names: Names = attrs.field(init=False, repr=False, eq=False)
     _span_ms: int = attrs.field(init=False, repr=False, eq=False)
+    _all_moments: bool = attrs.field(init=False, repr=False, eq=False)
     _moments_alone: bool = attrs.field(init=False, repr=False, eq=False)
     _has_time: bool = attrs.field(init=False, repr=False, eq=False)
     _statistics: list[Statistic] = attrs.field(init=False, repr=False, eq=False)
@@ -110,6 +111,7 @@ class RollingFeatures(FeatureExtractor):
         if not self._has_time:
             self._refuse_time()
         reserved = frozenset(path for path in (build.key, build.timestamp, build.id) if path)
+        self._all_moments = set(self.stats) == set(_MOMENTS)
         self._moments_alone = bool(self.stats) and set(self.stats) <= set(_MOMENTS)
         stats = [stat if stat in self.stats else None for stat in _MOMENTS] if self._moments_alone else self.stats
         self._names = Names(FieldRules(reserved, self.include, self.exclude, self.categories), stats)
@@ -125,7 +127,7 @@ class RollingFeatures(FeatureExtractor):
         arrival = self._arrive(history, context) if span_ms or self.also else None
         now_ms = arrival.now_ms if arrival else 0
         windows: dict[str, Any] = history.spans if span_ms else history.counts
-        moments_alone = self._moments_alone
+        moments_alone, all_moments = self._moments_alone, self._all_moments
         lowest, highest = -LARGEST, LARGEST
         categories = self.categories
         features: Features = {}
@@ -173,6 +175,9 @@ class RollingFeatures(FeatureExtractor):
                         else:
                             mean, spread, z = window.push(x, now_ms)
                         _, of_mean, of_std, of_z = names
+                        if all_moments:
+                            features[of_mean], features[of_std], features[of_z] = mean, spread, z
+                            continue
                         if of_mean is not None:
                             features[of_mean] = mean
                         if of_std is not None:
