@@ -28,16 +28,19 @@ def main() -> None:
     """Measure what was asked for and print it."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     everything = ["speed", "startup", "memory"]
-    parser.add_argument("what", nargs="*", choices=everything, default=everything)
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(everything)}; by default all")
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
+    what = arguments.what or everything
+    if not set(what) <= set(everything):
+        parser.error(f"WHAT must be of {', '.join(everything)}")
     with tempfile.TemporaryDirectory() as folder:
-        if "speed" in arguments.what:
+        if "speed" in what:
             speed(Path(folder), arguments.events, arguments.rounds)
-        if "startup" in arguments.what:
+        if "startup" in what:
             startup(arguments.rounds)
-        if "memory" in arguments.what:
+        if "memory" in what:
             memory(Path(folder))
 
 

@@ -61,9 +61,9 @@ class TestRegistry:
             "exec.total_latency_ms",
             "harness.fail_closed",
             "mdm.fail_closed",
-            "mdm.redaction_failed",
             "mdm.feedback_seq",
             "mdm.latency_us",
+            "mdm.redaction_failed",
         )
 
         assert expected == registry_keys()
