@@ -101,6 +101,14 @@ def _progress_bar() -> Iterator[Progress | None]:
             return Text(f"{task.finished_speed or task.speed or 0:,.0f} events/s")
 
     columns = (TextColumn("{task.completed:,.0f} events"), BarColumn(), TaskProgressColumn(), Rate())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("run", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    task = bar.add_task("run", total=None)
+
+    def show(done: int, total: int | None) -> None:
+        bar.start()  # with the first figure, so that what is said before stands alone
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        bar.stop()
