@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import attrs
-import msgspec
 
 from mdm_core import log
-from mdm_core._version import __version__
-from mdm_core.building import Builder, Built
-from mdm_core.config import Config, load_config
 from mdm_core.contracts import Broker, Component, DataSource, Observer, Redactor, TraceSink
 from mdm_core.errors import ContractError, InvalidEvent, MdmError
 from mdm_core.execution import Executor
 from mdm_core.failures import describe
 from mdm_core.lifecycle import close_all, open_all, with_children
-from mdm_core.pipeline import Pipeline, PipelineParts
-from mdm_core.plugins import Registry
+from mdm_core.pipeline import Pipeline
+from mdm_core.plan import Plan
 from mdm_core.recording import Recorder, TraceFailed
 from mdm_core.redacting import Redaction
 from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, RunLock, create_run_dir, new_run_id, now_text, write_json
-from mdm_core.schema import SCHEMA_VERSION, Action
+from mdm_core.schema import Action
 from mdm_core.signals import Interrupted, StopSignals
 from mdm_core.summary import Status, Summary, Tally
 from mdm_core.values import Idle, Record, Reject
@@ -43,114 +37,6 @@ class SourceFailed(MdmError):
     """The source raised; there are no more events."""
 
     exit_code = 1
-
-
-@attrs.frozen
-class Plan:
-    """Everything that a pipeline file asks for, built and not yet opened.
-
-    Attributes:
-        config: The configuration.
-        parts: Features, model and modulators.
-        source: The data source.
-        broker: The broker, or None: nothing is carried out.
-        redactor: The redactor, or None for ``use = "none"``.
-        sinks: The trace sinks.
-        observers: The observers.
-    """
-
-    config: Config
-    parts: PipelineParts
-    source: Built
-    broker: Built | None
-    redactor: Built | None
-    sinks: list[Built]
-    observers: list[Built]
-
-    @classmethod
-    def from_config(cls, path: str | Path, overrides: Sequence[str] = ()) -> Plan:
-        """Read a pipeline file and build what it asks for.
-
-        Args:
-            path: The TOML file.
-            overrides: ``section.key=value`` each, the value in TOML.
-
-        Raises:
-            ConfigError: All that is wrong with the file, each problem with its place.
-        """
-        config = load_config(path, overrides)
-        builder = Builder(config, Registry())
-        parts = PipelineParts.build(builder)
-        source = builder.one_of("source")
-        broker = builder.one_of("broker") if config.table("broker") else None
-        plan = cls(
-            config,
-            parts,
-            cast(Built, source),
-            broker,
-            _redactor(builder),
-            builder.all_of("trace"),
-            builder.all_of("observers"),
-        )
-        builder.finish()
-        return plan
-
-    def built(self) -> Iterator[tuple[str, Built]]:
-        """All components with their sections, in the order in which an event meets them."""
-        yield "source", self.source
-        yield from (("features", b) for b in self.parts.features)
-        yield "model", self.parts.model
-        yield from (("modulators", b) for b in self.parts.modulators)
-        if self.broker is not None:
-            yield "broker", self.broker
-        if self.redactor is not None:
-            yield "redaction", self.redactor
-        yield from (("trace", b) for b in self.sinks)
-        yield from (("observers", b) for b in self.observers)
-
-    def resolved(self) -> dict[str, Any]:
-        """The configuration with all defaults filled in and no secret in it."""
-        document: dict[str, Any] = {"pipeline": attrs.asdict(self.parts.options)}
-        for section, built in self.built():
-            if isinstance(self.config.document.get(section), list):
-                document.setdefault(section, []).append(built.resolved)
-            else:
-                document[section] = built.resolved
-        if self.redactor is None:
-            document["redaction"] = {"use": "none"}
-        return document
-
-    def distributions(self) -> dict[str, str]:
-        """The distributions that take part, with their versions."""
-        found = {"mdm-core": __version__, "decision-schema": SCHEMA_VERSION}
-        for _, built in self.built():
-            found |= {plugin.distribution: plugin.version for plugin in built.plugins}
-        return dict(sorted(found.items()))
-
-    def run_json(self, run_id: str) -> dict[str, Any]:
-        """What ``run.json`` holds: enough to repeat the run.
-
-        Args:
-            run_id: Id of the run.
-        """
-        resolved = self.resolved()
-        return {
-            "run_id": run_id,
-            "started_at": now_text(),
-            "pipeline": str(self.config.path),
-            "config": resolved,
-            "config_sha256": hashlib.sha256(msgspec.json.encode(resolved, order="sorted")).hexdigest(),
-            "distributions": self.distributions(),
-            "files": self._file_hashes(),
-            "schema_version": SCHEMA_VERSION,
-            "python": platform.python_version(),
-            "seed": self.parts.options.seed,
-        }
-
-    def _file_hashes(self) -> dict[str, str]:
-        base = self.config.path.parent
-        paths = [path for _, built in self.built() for path in built.files]
-        return {str(path): _sha256(base / path) for path in paths if (base / path).is_file()}
 
 
 class Run:
@@ -415,19 +301,3 @@ class Run:
                 summary = attrs.evolve(summary, status="failed", reason=str(error))
         self._recorder.close()
         return attrs.evolve(summary, errors=dict(self._tally.errors))
-
-
-def _redactor(builder: Builder) -> Built | None:
-    table = builder.config.table("redaction")
-    if table is None:
-        builder.problems.append(
-            f"{builder.config.path}: section [redaction] is missing, and a run writes; add [redaction] with "
-            f'use = "redaction.keys", or use = "none" to write everything as it is'
-        )
-        return None
-    return None if table.values.get("use") == "none" else builder.one_of("redaction")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from mdm_core.cli.show import show_summary, toml_value
-from mdm_core.run import Plan
+from mdm_core.plan import Plan
 from mdm_core.summary import Summary
 
 CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -9,7 +9,7 @@ import click
 from mdm_core.cli.options import echo_json, json_option, pipeline_argument
 from mdm_core.contracts import Component
 from mdm_core.lifecycle import close_all, open_all, with_children
-from mdm_core.run import Plan
+from mdm_core.plan import Plan
 
 
 @click.command("check")

@@ -14,7 +14,8 @@ import click
 from mdm_core.cli.options import echo_json, json_option, pipeline_argument, runs_dir_option
 from mdm_core.cli.show import show_plan, show_summary
 from mdm_core.contracts import TraceSink
-from mdm_core.run import Plan, Progress, Run
+from mdm_core.plan import Plan
+from mdm_core.run import Progress, Run
 
 
 @click.command("run")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mdm_core.run import Plan
+from mdm_core.plan import Plan
 from mdm_core.summary import Summary
 from mdm_core.wording import KeyPath, spelled, toml_key
 
