@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, cast
 
+from mdm_core import ops
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
 from mdm_core.building import Builder, Built
 from mdm_core.checks import FeatureCheck, check_proposal, checked_final, failed_closed
@@ -26,8 +27,6 @@ from mdm_core.state import Key, KeyedState, states_of
 from mdm_core.values import Build, Context, Decided, Event, Executed, Fact, Failure, Features, Position
 
 _log = get_logger("pipeline")
-_new_context = cast("Callable[[type[Context]], Context]", Context.__new__)
-_fill = cast("Callable[[Context, Mapping[str, Any]], None]", dict.update)
 _HOLD = Action.HOLD
 
 
@@ -198,14 +197,16 @@ class Pipeline:
             proposal = answered
             final = FinalDecision(action, True, proposal.reasons, None, None, None, proposal.params)
             if action is not _HOLD:
+                denied = ops.denial(final, ctx)
                 stage = "modulator"
-                for modulate, name in self._modulate:
+                for modulate, name in self._modulate if denied is None else ():
                     ctx.component = name
                     answer = modulate(proposal, final, ctx)
                     if answer is not final:
                         final = checked_final(answer)
                         if final.action is _HOLD or not final.allowed:
                             break
+                final = denied or final
         except (Exception, SystemExit) as error:
             failure = self._failed(stage, name, error, ctx)
             final = failed_closed(failure)
@@ -307,11 +308,7 @@ class Pipeline:
         # From here on nothing can refuse the event any more.
         self._now_ms = now
         self.step = step + 1
-        # Context() does the same; this is what a hot loop can do without.
-        ctx = _new_context(Context)
-        _fill(ctx, items)
-        ctx.key, ctx._event_id, ctx.step, ctx._seed = key, event_id, step, self._seed
-        return ctx
+        return Context(items, key, event_id, step, self._seed)
 
 
 class PipelineParts:
