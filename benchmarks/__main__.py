@@ -95,14 +95,19 @@ def startup(rounds: int) -> float:
     return ratio
 
 
-def memory(folder: Path) -> float:
-    """Run 336,776 events and watch the process from event 100,000 on.
+def memory(folder: Path, events: int = 336_776, after: int = 100_000) -> float:
+    """Run many events and watch the process from one of them on.
+
+    Args:
+        folder: Where files may be put.
+        events: How many.
+        after: From which on.
 
     Returns:
         The growth of the resident set, in MiB.
     """
     source, pipeline = folder / "all.jsonl", folder / "all.toml"
-    job.write_events(source, 336_776)
+    job.write_events(source, events)
     job.write_pipeline(pipeline, source)
     gc.collect()
     seen: list[tuple[int, float]] = []
@@ -111,9 +116,9 @@ def memory(folder: Path) -> float:
         seen.append((done, _resident() / _MIB))
 
     Run.from_config(pipeline, runs_dir=folder / "runs").run(look)
-    before = next(rss for done, rss in seen if done >= 100_000)
+    before = next(rss for done, rss in seen if done >= after)
     growth = seen[-1][1] - before
-    click.echo(f"memory: {growth:+.1f} MiB from event 100,000 to {seen[-1][0]:,} (then {seen[-1][1]:.0f} MiB)")
+    click.echo(f"memory: {growth:+.1f} MiB from event {after:,} to {seen[-1][0]:,} (then {seen[-1][1]:.0f} MiB)")
     return growth
 
 
@@ -128,4 +133,5 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-main()
+if __name__ == "__main__":
+    main()
