@@ -33,11 +33,17 @@ def whole(packet: Mapping[str, Any]) -> Iterator[Text | Table]:
         .append(printable(": " + ", ".join(map(str, why)) if why else ""))
     )
     yield _text(f"  reasons   {', '.join(map(str, mdm.get('reasons') or [])) or 'none'}")
-    yield _text(f"  latency   {packet['latency_ms']} ms, contract {packet['schema_version']}")
+    yield _text(f"  latency   {_latency(packet)}, contract {packet['schema_version']}")
     yield from _features(mdm.get("features") or {}, mdm.get("features_summary") or {})
     for title, content in _rest(packet):
         yield _heading(title)
         yield _json(content)
+
+
+def _latency(packet: Mapping[str, Any]) -> str:
+    us = packet["external"].get("mdm.latency_us")
+    # Other writers of packets know whole milliseconds only, rounded up.
+    return f"{us:,.1f} µs" if isinstance(us, int | float) else f"{packet['latency_ms']} ms"
 
 
 def _features(features: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[Text | Table]:

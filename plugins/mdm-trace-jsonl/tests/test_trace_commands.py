@@ -118,6 +118,15 @@ class TestForPeople:
         assert {"input", "parameters", "final action", "mismatch", "context"} <= set(lines)
         assert '    "no": 10' in lines
 
+    def test_the_time_is_told_as_exactly_as_it_is_known(self, tmp_path: Path) -> None:
+        """Microseconds where the packet has them, for whole milliseconds are rounded up."""
+        run = tmp_path / "exact"
+        run.mkdir()
+        (run / "run.json").write_text("{}")
+        exact = packet(0, external={"mdm.latency_us": 27.25})
+        (run / "traces.jsonl").write_text(json.dumps(exact) + "\n")
+        assert "  latency   27.2 µs, contract 0.1.0" in show(run, "--step", "0").stdout.splitlines()
+
     @pytest.mark.parametrize("arguments", [[], ["--step", "0"]])
     def test_strangers_cannot_write_to_the_terminal(self, arguments: list[str], tmp_path: Path) -> None:
         """Control characters in an event, a reason or a feature's name are shown as escapes."""
