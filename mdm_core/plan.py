@@ -136,7 +136,14 @@ def _redactor(builder: Builder) -> Built | None:
             f'use = "redaction.keys", or use = "none" to write everything as it is'
         )
         return None
-    return None if table.values.get("use") == "none" else builder.one_of("redaction")
+    if table.values.get("use") != "none":
+        return builder.one_of("redaction")
+    builder.problems.extend(
+        f'{table.place.child(name)}: use = "none" has no options; take it away, or use = "redaction.keys"'
+        for name in table.values
+        if name != "use"
+    )
+    return None
 
 
 def _sha256(path: Path) -> str:

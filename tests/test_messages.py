@@ -219,6 +219,12 @@ class TestSections:
             'use = "redaction.keys", or use = "none" to write everything as it is'
         ]
 
+    def test_no_redaction_has_no_options(self, refuse: Refuse) -> None:
+        """Whoever gives options expects a redactor, and must not go without one unnoticed."""
+        assert refuse('[redaction]\nuse = "none"\nmode = "mask"\n') == [
+            'pipeline.toml:3 [redaction] mode: use = "none" has no options; take it away, or use = "redaction.keys"'
+        ]
+
 
 class TestUse:
     """`use` that names nothing that can be used."""
