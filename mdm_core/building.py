@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
@@ -17,8 +17,6 @@ from mdm_core.options import BadValue, OptionField, describe_type, jsonable, opt
 from mdm_core.plugins import Registry
 from mdm_core.scanning import Plugin
 from mdm_core.wording import did_you_mean, listing, one_line
-
-C = TypeVar("C", bound=Component)
 
 
 @attrs.frozen

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -1150,10 +1152,11 @@ class TestLifeCycle:
         assert order == ["open features", "open leaf", "close leaf", "close features"]
 
     def test_any_other_error_while_opening_closes_too(self) -> None:
-        """Not only what a component says on purpose."""
+        """Not only what a component says on purpose; the message names it and says why."""
         order: list[str] = []
-        with pytest.raises((OSError, ConfigError), match="disk"):
+        with pytest.raises(ConfigError) as caught:
             Pipeline(features=[telling(order), Opening(raises(OSError("disk")))], model=Says(act))
+        assert str(caught.value) == "Opening: cannot be opened: OSError: disk; install or correct what it needs"
         assert order == ["open features", "close features"]
 
     def test_what_cannot_close_does_not_keep_the_others_open(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -1223,6 +1226,10 @@ class TestStates:
         assert [decide_all()] * 4 == results
 
 
+class Numbered(IntEnum):
+    ONE = 1
+
+
 class TestBreaches:
     @pytest.mark.parametrize("first", [None, [], "", 0, ()], ids=repr)
     def test_a_first_extractor_that_gives_no_dict_is_noticed(self, first: Any) -> None:
@@ -1240,6 +1247,24 @@ class TestBreaches:
     def test_features_of_an_extractor_before_the_failing_one_are_finite(self) -> None:
         """A later extractor that raises leaves no NaN in the packet."""
         decision = pipeline([Take(lambda e, c: {"x": math.nan, "y": object()}), Take(raises(ValueError()))]).decide({})
+        assert {} == decision.features
+
+    @pytest.mark.parametrize("value", [PlainFloat(1.5), Fraction(1, 2), Numbered.ONE], ids=repr)
+    @pytest.mark.parametrize("beside", [{}, {"y": 1.0}], ids=repr)
+    def test_numbers_of_other_types_become_plain(self, value: Any, beside: Features) -> None:
+        """JSON knows float, int, bool and text; what only counts like a number is not taken for one."""
+        features = pipeline(lambda e, c: {**beside, "x": value}).decide({}).features
+        assert {float} == set(map(type, features.values()))
+
+    def test_what_only_adds_up_like_a_number_is_refused(self) -> None:
+        """An object may carry anything, and what it adds up to says nothing of it."""
+
+        class Sly:
+            def __radd__(self, other: float) -> float:
+                return float(other)
+
+        decision = pipeline(lambda e, c: {"y": 1.0, "x": Sly()}).decide({})
+        assert_failed_closed(decision, "features_error", "features_error:ContractError")
         assert {} == decision.features
 
     @pytest.mark.parametrize("name", [1, None, ("a", "b"), b"x"], ids=repr)
