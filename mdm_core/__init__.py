@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         MdmError,
         OptionError,
         PluginError,
+        StageError,
         UsageError,
     )
     from mdm_core.expressions import Expression, compile_expression
@@ -83,6 +84,7 @@ _MODULE_OF = {
             "MdmError",
             "OptionError",
             "PluginError",
+            "StageError",
             "UsageError",
         ],
         "errors",
@@ -159,6 +161,7 @@ __all__ = [
     "Redactor",
     "Reject",
     "Run",
+    "StageError",
     "Summary",
     "TraceSink",
     "UsageError",

@@ -19,6 +19,9 @@ from mdm_core.scanning import Plugin
 from mdm_core.wording import did_you_mean, listing, one_line
 
 
+PRIVATE = "[private]"
+
+
 @attrs.frozen
 class Built:
     """A component made from a table.
@@ -30,6 +33,7 @@ class Built:
         resolved: The table with all defaults filled in and no secret in it; what ``run.json`` records.
         plugins: The plugins that it and its children come from.
         files: The input files that it and its children read: the values of all options of type ``Path``.
+        private: Component id and private options of it and of its children, which are hashed and never shown.
     """
 
     component: Component
@@ -38,6 +42,7 @@ class Built:
     resolved: Mapping[str, Any]
     plugins: tuple[Plugin, ...]
     files: tuple[Path, ...] = ()
+    private: tuple[tuple[str, Mapping[str, Any]], ...] = attrs.field(default=(), repr=False)
 
 
 @attrs.define
@@ -46,7 +51,14 @@ class _Values:
 
     arguments: dict[str, Any] = attrs.field(factory=dict)
     shown: dict[str, Any] = attrs.field(factory=dict)
+    private: dict[str, Any] = attrs.field(factory=dict)
     children: list[Built] = attrs.field(factory=list)
+
+    def add(self, field: OptionField, value: Any) -> None:
+        self.arguments[field.name] = value
+        if field.info.private:
+            self.private[field.name] = value
+        self.shown[field.name] = PRIVATE if field.info.private else jsonable(value)
 
     def add_child(self, field: OptionField, child: Built | None) -> None:
         if child is not None:
@@ -126,8 +138,11 @@ class Builder:
         children = values.children
         resolved = {"use": component_id, **values.shown}
         plugins = [registered.plugin, *(p for child in children for p in child.plugins)]
-        files = [*_paths(values.arguments.values()), *(f for child in children for f in child.files)]
-        return Built(made, component_id, table.place, resolved, tuple(plugins), tuple(files))
+        public = (v for name, v in values.arguments.items() if name not in values.private)
+        files = [*paths(public), *(f for child in children for f in child.files)]
+        private = [(component_id, values.private)] if values.private else []
+        private += [p for child in children for p in child.private]
+        return Built(made, component_id, table.place, resolved, tuple(plugins), tuple(files), tuple(private))
 
     def _values(self, cls: type, table: Table, known: set[str]) -> _Values | None:
         """Check every option of a table; None if anything is wrong."""
@@ -140,14 +155,15 @@ class Builder:
         values = _Values()
         for field in fields:
             if field.info.rest:
-                values.arguments[field.name] = self._converted(field, left, table.place)
-                values.shown |= jsonable(left)
+                self._rest(field, left, table, values)
             elif field.child:
                 values.add_child(field, self._child(field, table))
             elif field.name in table.values:
                 self._option(field, table, values)
             elif field.required:
                 self._missing(field, table.place)
+            elif field.info.private:
+                values.add(field, field.default)
             elif not field.info.secret:
                 values.shown[field.name] = jsonable(field.default)
         return values if len(self.problems) == before else None
@@ -158,8 +174,15 @@ class Builder:
         if field.info.secret:
             values.arguments[field.name], values.shown[field.name] = self._secret(given, place), given
         else:
-            values.arguments[field.name] = self._converted(field, given, place)
-            values.shown[field.name] = jsonable(values.arguments[field.name])
+            values.add(field, self._converted(field, given, place))
+
+    def _rest(self, field: OptionField, left: Mapping[str, Any], table: Table, values: _Values) -> None:
+        converted = self._converted(field, left, table.place)
+        if field.info.private:
+            values.add(field, converted)
+        else:
+            values.arguments[field.name] = converted
+            values.shown |= jsonable(left)
 
     def _converted(self, field: OptionField, value: Any, place: Place) -> Any:
         try:
@@ -221,10 +244,11 @@ class Builder:
         self.problems.append(f"{place}: {text}")
 
 
-def _paths(values: Iterable[Any]) -> Iterator[Path]:
+def paths(values: Iterable[Any]) -> Iterator[Path]:
+    """Give the paths among the values of options, lists included."""
     for value in values:
         if isinstance(value, list | tuple):
-            yield from _paths(value)
+            yield from paths(value)
         elif isinstance(value, Path):
             yield value
 

@@ -33,9 +33,11 @@ class Component(ABC):
 
     Attributes:
         component_id: ``plugin.component`` once core has built it; the class's name otherwise.
+        notice: What the user must know of how the component works here; set in ``open``, said when a run begins.
     """
 
     component_id: str = ""
+    notice: str = ""
 
     def open(self, build: Build) -> None:  # noqa: B027 - optional
         """Get ready: called once, children first, before the first event.

@@ -9,6 +9,7 @@ MdmError
 ├── InvalidEvent               an event without a usable key, timestamp or id; nothing was changed
 ├── DuplicateFeature           two feature extractors gave the same name
 ├── ContractError              a component broke its contract (wrong type, value out of range)
+├── StageError                 a component failed and says by which code it wants to be known
 └── ExpressionError            an expression in a configuration that is not accepted
 """
 
@@ -81,6 +82,22 @@ class DuplicateFeature(MdmError):
 
 class ContractError(MdmError):
     """A component answered with something its contract does not allow."""
+
+
+class StageError(MdmError):
+    """A component failed, and knows better than core what may be told of it.
+
+    Raised by a component in place of an exception whose type or place must not be seen.
+
+    Args:
+        reason_code: Stable code in lower case, such as ``private_hook_error``.
+        error: Type of the exception behind it, or an empty text.
+    """
+
+    def __init__(self, reason_code: str, error: str = "") -> None:
+        self.error = error
+        self.reason_code = f"{reason_code}:{error}" if error else reason_code
+        super().__init__(self.reason_code)
 
 
 class ExpressionError(MdmError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mdm_core.errors import StageError
 from mdm_core.values import Failure
 
 
@@ -19,6 +20,8 @@ def describe(stage: str, component: str, error: BaseException, step: int | None 
     Returns:
         What observers, the audit log and the packet may hold.
     """
+    if isinstance(error, StageError):
+        return Failure(stage, component, error.error, error.reason_code, step)
     name = type(error).__name__
     return Failure(stage, component, name, f"{stage}_error:{name}", step, _place(error))
 

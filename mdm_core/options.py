@@ -64,6 +64,7 @@ class Option:
         choices: The only values allowed, in builtin types.
         secret: The value comes from the environment and is shown nowhere.
         rest: The option takes the keys that no other option claims.
+        private: The value stands in the file but is shown nowhere; of the component only one hash is recorded.
         check: Raises ``ValueError`` for a value that the other rules cannot refuse.
     """
 
@@ -74,6 +75,7 @@ class Option:
     choices: tuple[Any, ...] | None = None
     secret: bool = False
     rest: bool = False
+    private: bool = False
     check: Callable[[Any], object] | None = None
 
     def problems(self, value: Any) -> Iterator[tuple[KeyPath, str]]:
@@ -135,6 +137,7 @@ def option(
     choices: Sequence[Any] | None = None,
     secret: bool = False,
     rest: bool = False,
+    private: bool = False,
     check: Callable[[Any], object] | None = None,
 ) -> Any:
     """Declare one option of a component: an attrs field with its validator and help.
@@ -150,13 +153,17 @@ def option(
         choices: The only values allowed.
         secret: In a file only ``{ env = "NAME" }`` is taken; the value appears in no repr, file or message.
         rest: The option, a dict, takes the keys that no other option claims.
+        private: The value appears in no repr, file or message; ``run.json`` has one hash of all private options of
+            the component and the contents of the files that they name, and none if they name no file.
         check: Raises ``ValueError`` for a value that the other rules cannot refuse.
 
     Returns:
         The attrs field.
     """
-    known = Option(help, ge, gt, le, None if choices is None else tuple(jsonable(choices)), secret, rest, check)
-    settings: dict[str, Any] = {"metadata": {_OPTION: known}, "validator": _validate, "repr": not secret}
+    allowed = None if choices is None else tuple(jsonable(choices))
+    known = Option(help, ge, gt, le, allowed, secret, rest, private, check)
+    shown = not (secret or private)
+    settings: dict[str, Any] = {"metadata": {_OPTION: known}, "validator": _validate, "repr": shown}
     if rest and default is attrs.NOTHING:
         default = {}
     if isinstance(default, list | dict):
@@ -183,7 +190,7 @@ def _validate(instance: object, attribute: attrs.Attribute[Any], value: Any) -> 
     if not problems:
         return
     name = f"{type(instance).__name__}.{attribute.name}"
-    if known.secret:
+    if known.secret or known.private:
         raise OptionError(f"{name}: the value is refused")
     raise OptionError([f"{name}{f' {spelled(path)}' if path else ''}: {text}" for path, text in problems])
 
@@ -223,6 +230,14 @@ class OptionField:
         Raises:
             BadValue: What is wrong, in words that complete ``NAME: …``.
         """
+        try:
+            return self._convert(value)
+        except BadValue:
+            if self.info.private:
+                raise BadValue([((), f"the value is refused; expected {describe_type(self.type)}")]) from None
+            raise
+
+    def _convert(self, value: Any) -> Any:
         try:
             converted = _converted(value, self.type)
         except msgspec.ValidationError as error:

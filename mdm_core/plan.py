@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,8 +12,9 @@ import attrs
 import msgspec
 
 from mdm_core._version import __version__
-from mdm_core.building import Builder, Built
+from mdm_core.building import Builder, Built, paths
 from mdm_core.config import Config, load_config
+from mdm_core.options import jsonable
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plugins import Registry
 from mdm_core.rundir import now_text
@@ -124,8 +125,11 @@ class Plan:
 
     def _file_hashes(self) -> dict[str, str]:
         base = self.config.path.parent
-        paths = [path for _, built in self.built() for path in built.files]
-        return {str(path): _sha256(base / path) for path in paths if (base / path).is_file()}
+        found = [path for _, built in self.built() for path in built.files]
+        hashes = {str(path): _sha256(base / path) for path in found if (base / path).is_file()}
+        private = [p for _, built in self.built() for p in built.private]
+        hidden = {component_id: _private_hash(base, values) for component_id, values in private}
+        return hashes | {component_id: digest for component_id, digest in hidden.items() if digest is not None}
 
 
 def _redactor(builder: Builder) -> Built | None:
@@ -149,3 +153,17 @@ def _redactor(builder: Builder) -> Built | None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _private_hash(base: Path, values: Mapping[str, Any]) -> str | None:
+    """One hash of everything that must not be shown.
+
+    Without the contents of a file in it, short values could be found by trying, so then there is none.
+    """
+    files = [base / path for path in paths(values.values()) if (base / path).is_file()]
+    if not files:
+        return None
+    digest = hashlib.sha256(msgspec.json.encode(jsonable(values), order="sorted"))
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -116,6 +116,11 @@ class Run:
             log.redact_with(None)
             lock.release()
 
+    def components(self) -> Iterator[Component]:
+        """All components that take part, children before those that hold them."""
+        for _, built in self.plan.built():
+            yield from with_children(built.component)
+
     def _open(self, run_dir: Path, opened: list[Component]) -> None:
         plan = self.plan
         base = plan.config.path.parent

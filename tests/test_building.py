@@ -59,6 +59,15 @@ class Plain(ProposalModel):
     def propose(self, features, context): ...
 
 
+@attrs.define
+class Hidden(ProposalModel):
+    file: Path = option(Path("h.py"), private=True, help="a file that nobody may know of")
+    level: int = option(3, ge=1, private=True, help="a level that nobody may know")
+    rest: dict[str, int] = option(rest=True, private=True, help="anything else")
+
+    def propose(self, features, context): ...
+
+
 class NotAttrs(ProposalModel):
     def propose(self, features, context): ...
 
@@ -68,6 +77,7 @@ def mdm_register_proposal_models(register):
     register("shapes", Shapes)
     register("rest", Rest)
     register("plain", Plain)
+    register("hidden", Hidden)
     register("not-attrs", NotAttrs)
 """
 
@@ -201,6 +211,36 @@ class TestSecrets:
     def test_default(self, model: Build) -> None:
         """A secret that is not given is not recorded."""
         assert "token" not in model('use = "shapes.shapes"\nfile = "x"').resolved
+
+
+class TestPrivate:
+    """Values that stand in the file and are shown nowhere."""
+
+    def test_the_component_has_them_and_nobody_else(self, model: Build) -> None:
+        """Neither what is resolved nor a repr tells a value, a path or the name of an option that is left over."""
+        built = model('use = "shapes.hidden"\nfile = "canary.py"\nlevel = 48151\ncanary_name = 62342')
+        assert (Path("canary.py"), 48151, {"canary_name": 62342}) == (
+            built.component.file,  # type: ignore[attr-defined]
+            built.component.level,  # type: ignore[attr-defined]
+            built.component.rest,  # type: ignore[attr-defined]
+        )
+        expected = {"use": "shapes.hidden", "file": "[private]", "level": "[private]", "rest": "[private]"}
+        assert expected == built.resolved
+        shown = f"{built} {built.component!r} {built.resolved} {built.files}"
+        assert not [word for word in ("canary", "48151", "62342") if word in shown]
+
+    def test_defaults_are_private_too(self, model: Build) -> None:
+        """Whether a value was given cannot be told."""
+        assert model('use = "shapes.hidden"').resolved == model('use = "shapes.hidden"\nlevel = 4').resolved | {
+            "rest": "[private]"
+        }
+
+    @pytest.mark.parametrize("given", ['level = "canary"', "level = -48151", 'canary = "x"', "file = 48151"])
+    def test_a_refused_value_is_not_told(self, model: Build, given: str) -> None:
+        """The message says what is expected, and not what was given."""
+        with pytest.raises(ConfigError, match=r"the value is refused; expected") as caught:
+            model(f'use = "shapes.hidden"\n{given}')
+        assert "48151" not in str(caught.value)
 
 
 class TestBuilder:

@@ -4,7 +4,7 @@ from types import CodeType
 
 import pytest
 
-from mdm_core import Failure
+from mdm_core import Failure, StageError
 from mdm_core.failures import describe
 
 CANARY = "canary-4111111111111111"
@@ -54,3 +54,12 @@ class TestDescribing:
             failure = describe("model", "m", error)
         assert failure.reason_code == "model_error:RecursionError"
         assert failure.place.startswith("test_failures.py:")
+
+    def test_a_component_that_knows_its_own_code(self) -> None:
+        """Its code and the type that it names are told, and no place."""
+        try:
+            raise StageError("private_hook_error", "KeyError")
+        except StageError as error:
+            failure = describe("model", "m", error, 3)
+        assert Failure("model", "m", "KeyError", "private_hook_error:KeyError", 3) == failure
+        assert describe("model", "m", StageError("busy")).reason_code == "busy"

@@ -76,6 +76,9 @@ def _say_what_runs(run: Run) -> None:
     click.echo(f"run {run.run_id}: {_way(plan)}", err=True)
     if plan.broker is not None and not plan.parts.modulators:
         click.echo("no guards: proposals are carried out as the model makes them", err=True)
+    for component in run.components():
+        if component.notice:
+            click.echo(f"{component.component_id}: {component.notice}", err=True)
     if not any(cast(TraceSink, sink.component).accepts == "packets" for sink in plan.sinks):
         click.echo("no trace: what is decided is counted and not kept", err=True)
 
