@@ -1,4 +1,4 @@
-"""Everything for a first mdm pipeline: sources, rolling features, linear models and brokers."""
+"""Everything for a first mdm pipeline: sources, rolling features, linear models, an exit policy and brokers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mdm_reference.brokers import NullBroker, PaperBroker
     from mdm_reference.csv_source import CsvSource
     from mdm_reference.engine import DecisionEngine, build_features
+    from mdm_reference.exit_policy import ExitPolicy
     from mdm_reference.file_broker import FileBroker
     from mdm_reference.jsonl import JsonlSource
     from mdm_reference.memory import MemorySource
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CsvSource",
     "DecisionEngine",
+    "ExitPolicy",
     "FileBroker",
     "JsonlSource",
     "LinearModel",
@@ -32,6 +34,7 @@ __all__ = [
 _MODULES = {
     "CsvSource": "csv_source",
     "DecisionEngine": "engine",
+    "ExitPolicy": "exit_policy",
     "FileBroker": "file_broker",
     "JsonlSource": "jsonl",
     "LinearModel": "models",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mdm_core.kinds import BY_SECTION, KINDS
+from mdm_core.kinds import BY_SECTION, KINDS, Kind, kind_of
 from mdm_core.options import option_fields
 
 from mdm_reference import plugin
@@ -19,7 +19,7 @@ TABLES = [
     for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     for section, table in tomllib.loads(block).items()
 ]
-OURS = ("jsonl", "csv", "memory", "paper", "null", "file")
+OURS = ("jsonl", "csv", "memory", "exit_policy", "paper", "null", "file")
 
 
 def registered() -> dict[str, dict[str, str]]:
@@ -38,16 +38,25 @@ def load(target: str) -> type:
     return cls
 
 
+def build(kind: Kind, table: dict[str, Any]) -> object:
+    """Make the component that a table describes, its children first."""
+    options = dict(table)
+    cls = load(registered()[kind.hook][options.pop("use").removeprefix("reference.")])
+    fields = {field.name: field for field in option_fields(cls)}
+    assert set() == options.keys() - fields.keys()
+    return cls(
+        **{
+            name: build(kind_of(fields[name].type), value) if fields[name].child else fields[name].convert(value)
+            for name, value in options.items()
+        }
+    )
+
+
 class TestReadme:
     @pytest.mark.parametrize(("section", "table"), TABLES, ids=[table["use"] for _, table in TABLES])
     def test_examples(self, section: str, table: dict[str, Any]) -> None:
         """Every example names a component that is registered for its section, and only options that it takes."""
-        options = dict(table)
-        name = options.pop("use").removeprefix("reference.")
-        cls = load(registered()[BY_SECTION[section].hook][name])
-        fields = {field.name: field for field in option_fields(cls)}
-        assert set() == options.keys() - fields.keys()
-        cls(**{key: fields[key].convert(value) for key, value in options.items()})
+        assert isinstance(build(BY_SECTION[section], table), BY_SECTION[section].contract)
 
     def test_every_component_is_listed_once(self) -> None:
         """The list at the top has every component of the plugin, once, and nothing else."""
@@ -56,7 +65,7 @@ class TestReadme:
 
     @pytest.mark.parametrize("name", OURS)
     def test_every_option_is_explained(self, name: str) -> None:
-        """Every option of a source or broker is in the README."""
+        """Every option of a source, the exit policy or a broker is in the README."""
         targets = {n: t for components in registered().values() for n, t in components.items()}
         missing = [field.name for field in option_fields(load(targets[name])) if field.name not in README]
         assert [] == missing
