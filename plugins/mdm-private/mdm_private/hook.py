@@ -36,7 +36,7 @@ class Hook:
     def __init__(self, file: Path, source: bytes, parameters: Mapping[str, Any]) -> None:
         self._parameters = dict(parameters)
         self._module = ModuleType(f"_mdm_private_{next(_numbers)}")
-        self._module.__file__ = str(file)
+        self._module.__file__, self._module.__package__ = str(file), ""
         try:
             self._load(source)
             self._function = self._find()

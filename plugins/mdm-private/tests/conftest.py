@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -112,6 +112,6 @@ class Shell:
 
 
 @pytest.fixture
-def shell(bench: Bench) -> Callable[..., Run]:
+def shell(bench: Bench) -> Shell:
     """A shell in the folder."""
     return Shell(bench)
