@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
+from numbers import Real
 from typing import Any, Final, Literal
 
 import attrs
@@ -174,7 +175,7 @@ class ExitPolicy(ProposalModel):
     def _decided(self, final: FinalDecision, key: Key) -> None:
         holding = self.states.peek(key)
         is_open = holding is not None and holding.open
-        ordered = final.allowed and final.action is (Action.EXIT if is_open else Action.ACT)
+        ordered = final.action is (Action.EXIT if is_open else Action.ACT)  # a denial is HOLD or STOP
         if ordered or (holding is not None and (is_open or holding.order)):
             # A use, so that of two keys the one without a position is forgotten first.
             holding = self.states[key]
@@ -215,7 +216,10 @@ def _hold(proposal: Proposal, code: str) -> Proposal:
     return Proposal(Action.HOLD, 1.0, [code, *proposal.reasons], proposal.params, None, proposal.features_summary)
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
+def _number(value: Any) -> float | None:
+    kind = type(value)
+    if kind is not float and kind is not int:
+        if kind is bool or not isinstance(value, Real):
+            return None
+        value = float(value)
     return value if isfinite(value) else None

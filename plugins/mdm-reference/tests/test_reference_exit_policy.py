@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -392,13 +394,21 @@ class TestBlind:
         expected = {"position": None, "entry": None, "value": 200, "gain": None, "held_ms": 1000}
         assert Proposal(Action.EXIT, 1.0, ["exit:time_stop"], expected, None, {"price": 200}) == exit_
 
-    def test_a_time_that_a_caller_spoilt(self) -> None:
+    @pytest.mark.parametrize("now_ms", ["late", None, True, inf])
+    def test_a_time_that_a_caller_spoilt(self, now_ms: Any) -> None:
         """A time that is no number makes the time stop wait; nothing fails."""
         desk = Desk(time_stop_ms=1000)
         desk.enter(None)
         event = {"key": "a", "at": T0 + 5000, "wish": "HOLD"}
-        assert ("HOLD", ["position_open", "wish"]) == told(desk.pipeline.decide(event, {"now_ms": "late"}))
+        assert ("HOLD", ["position_open", "wish"]) == told(desk.pipeline.decide(event, {"now_ms": now_ms}))
         assert ("EXIT", ["exit:time_stop"]) == told(desk.pipeline.decide(event))
+
+    def test_a_time_of_another_type(self) -> None:
+        """Any finite number is a time."""
+        desk = Desk(time_stop_ms=1000)
+        desk.enter(None)
+        event = {"key": "a", "at": T0, "wish": "HOLD"}
+        assert ("EXIT", ["exit:time_stop"]) == told(desk.pipeline.decide(event, {"now_ms": Fraction(T0 + 1000)}))
 
 
 class TestSides:
@@ -447,6 +457,17 @@ class TestKeys:
             desk.decide(100, key="a")
         assert [HOLD, ("EXIT", ["exit:stop_loss"])] == [desk.tell(50, key="b"), desk.tell(50, key="a")]
         assert (2, 1) == (len(desk.policy.states), desk.policy.states.evicted)
+
+    def test_an_entry_under_way_stays(self) -> None:
+        """A key that waits for the receipt of its ACT, and sees events, is not the first to be forgotten."""
+        desk = Desk(**LIMITS, max_keys=2)
+        act = desk.decide(100, "ACT", key="waiting")
+        desk.enter(100, key="open")
+        desk.decide(100, key="waiting")
+        desk.enter(100, key="new")
+        assert ["waiting", "new"] == list(desk.policy.states)
+        desk.answer(act, "done")
+        assert ("EXIT", ["exit:stop_loss"]) == desk.tell(95, key="waiting")
 
     def test_the_closed_are_forgotten_first(self) -> None:
         """A key that has no position any more makes room for those that have one."""
