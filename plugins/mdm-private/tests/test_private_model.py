@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 from mdm_core import Action, Build, ConfigError, Context, Pipeline, ProposalModel, StageError
+from mdm_core.signals import Interrupted
 
 from mdm_private import PrivateModel
 
@@ -210,6 +211,22 @@ class TestFailing:
             pipeline.model.propose({}, Context({}, None, "1", 0, 0))
         text = "".join(traceback.format_exception(caught.value))
         assert (False, False) == (BIRD in text, "<private>" in text)
+
+    def test_what_core_breaks_off_goes_through(self, bench: Bench) -> None:
+        """A signal of core's own is not taken for a failure of the private code, and shows nothing of it."""
+        body = f"from mdm_core.signals import Interrupted as {BIRD}; raise {BIRD}"
+        with bench.pipeline(hook(body)) as pipeline, pytest.raises(Interrupted) as caught:
+            pipeline.model.propose({}, Context({}, None, "1", 0, 0))
+        assert "<private>" not in "".join(traceback.format_exception(caught.value))
+
+    def test_its_tracebacks_know_no_path_and_no_lines(self, bench: Bench) -> None:
+        """Even where the private code itself shows a traceback, neither the file nor its text is in it."""
+        body = f"import traceback\n    try: 1 / 0 # {BIRD}\n    except Exception: "
+        source = hook(body + "return Proposal(Action.ACT, 0.5, [traceback.format_exc()])")
+        with bench.pipeline(source) as pipeline:
+            (text,) = pipeline.decide({}).proposal.reasons
+        assert 'File "<private>", line 4, in compute_proposal_private\nZeroDivisionError' in text
+        assert (False, False) == (BIRD in text, str(bench.folder) in text)
 
     def test_the_fallback_fails_in_its_own_name(self, bench: Bench) -> None:
         """Only what private code did is a private hook error."""

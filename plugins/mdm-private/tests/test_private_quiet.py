@@ -95,6 +95,7 @@ class TestQuiet:
 
     def test_other_threads_are_heard(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Only the thread that is inside is silent, also when several are and leave in any order."""
+        before = sys.stdout, sys.stderr
         inside, spoken, first_left = Barrier(3), Barrier(3), Barrier(2)
 
         def work(first: bool) -> None:
@@ -118,6 +119,7 @@ class TestQuiet:
         spoken.wait(5)
         for thread in threads:
             thread.join(5)
+        assert before == (sys.stdout, sys.stderr)
         say("at the end")
         out, err = capsys.readouterr()
         assert ["at the end", "first is out", "heard"] == sorted(out.splitlines())
