@@ -120,7 +120,7 @@ class Webhook(Broker):
         try:
             answer = self._send(order, body, left_s)
         except Unanswered as silence:
-            _log.warning("%s: %s was not answered: %s", self.component_id, order.action.value, silence.cause)
+            _log.warning("%s was not answered: %s", order.action.value, silence.cause)
             return silence.receipt
         return self._receipt(order, answer)
 
@@ -150,7 +150,7 @@ class Webhook(Broker):
     def _receipt(self, order: Order, answer: Answer) -> Receipt:
         receipt = receipt_of(answer, deduplicates=self.deduplicates)
         if receipt.status != "done":
-            _log.warning("%s: %s was answered with %d", self.component_id, order.action.value, answer.status)
+            _log.warning("%s was answered with %d", order.action.value, answer.status)
         return attrs.evolve(receipt, reference=self._reference(answer)) if self.reference_header else receipt
 
     def _reference(self, answer: Answer) -> str | None:

@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
     def respond(self) -> None:
         """Deal with one request."""
         script = self.server.endpoint.script
-        behave = script.pop(0) if script else answering(200)
+        behave = script.pop(0) if script else self.server.endpoint.otherwise
         behave(self)
         self.wfile.flush()
 
@@ -95,13 +95,15 @@ class Endpoint:
     """A server in threads of its own.
 
     Attributes:
-        script: What to do with the requests to come; after it they are answered with 200.
+        script: What to do with the requests to come.
+        otherwise: What to do with those after them; by default they are answered with 200.
         requests: The requests that were read.
         closing: Set when the test is over.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.script: list[Behaviour] = []
+        self.otherwise: Behaviour = answering(200)
         self.requests: list[Request] = []
         self.closing = Event()
         self._server = Server(("127.0.0.1", 0), Handler)
