@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         Receipt,
         Record,
         Reject,
+        Settled,
     )
 
 _MODULE_OF = {
@@ -115,6 +116,7 @@ _MODULE_OF = {
             "Receipt",
             "Record",
             "Reject",
+            "Settled",
         ],
         "values",
     ),
@@ -161,6 +163,7 @@ __all__ = [
     "Redactor",
     "Reject",
     "Run",
+    "Settled",
     "StageError",
     "Summary",
     "TraceSink",

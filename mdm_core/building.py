@@ -18,7 +18,6 @@ from mdm_core.plugins import Registry
 from mdm_core.scanning import Plugin
 from mdm_core.wording import did_you_mean, listing, one_line
 
-
 PRIVATE = "[private]"
 
 
@@ -140,7 +139,7 @@ class Builder:
         plugins = [registered.plugin, *(p for child in children for p in child.plugins)]
         public = (v for name, v in values.arguments.items() if name not in values.private)
         files = [*paths(public), *(f for child in children for f in child.files)]
-        private = [(component_id, values.private)] if values.private else []
+        private: list[tuple[str, Mapping[str, Any]]] = [(component_id, values.private)] if values.private else []
         private += [p for child in children for p in child.private]
         return Built(made, component_id, table.place, resolved, tuple(plugins), tuple(files), tuple(private))
 

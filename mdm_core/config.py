@@ -16,7 +16,7 @@ from mdm_core.options import option
 from mdm_core.toml_lines import find_lines
 from mdm_core.wording import KeyPath, did_you_mean, listing, spelled, toml_key
 
-SECTIONS = ("pipeline", *BY_SECTION)
+SECTIONS = ("pipeline", "execution", *BY_SECTION)
 SEVERAL = frozenset({"features", "modulators", "trace", "observers"})
 
 
@@ -52,6 +52,26 @@ class PipelineOptions:
         None,
         ge=1,
         help="receipts are applied before the steps divisible by this; default 64, or 1 with the wall clock",
+    )
+
+
+@attrs.frozen
+class ExecutionOptions:
+    """The table ``[execution]``: how hard it is tried to carry an order out."""
+
+    attempts: int = option(3, ge=1, le=1000, help="how often a broker is asked at most, the first attempt included")
+    backoff_ms: int = option(100, ge=0, help="wait before the second attempt; it doubles with every further one")
+    backoff_max_ms: int = option(5000, ge=0, help="longest wait between two attempts")
+    backoff_jitter_ms: int = option(100, ge=0, help="up to this much is added to every wait, by chance")
+    attempt_timeout_ms: int | None = option(
+        None, ge=1, help="longest time for one attempt; without it, a broker's own limits hold"
+    )
+    total_timeout_ms: int = option(
+        30_000, ge=1, help="after this no attempt is begun, and an order that is still pending is given up"
+    )
+    max_in_flight: int = option(100, ge=1, help="number of pending orders from which on the next one has to wait")
+    on_stop: str = option(
+        "continue", choices=["continue", "exit"], help="whether the run ends when the action STOP was carried out"
     )
 
 

@@ -56,7 +56,7 @@ class Component(ABC):
         """Learn from what happened; outside ``extract`` the only place where state changes.
 
         Args:
-            fact: ``Decided``, ``Executed`` or ``Commanded``.
+            fact: ``Decided``, ``Executed``, ``Settled``, ``Commanded``; ignore what you do not know, for more may come.
         """
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
-from mdm_core.schema import SCHEMA_VERSION, FinalDecision, MismatchInfo, PacketV2, Proposal
+from mdm_core.schema import SCHEMA_VERSION, Action, FinalDecision, MismatchInfo, PacketV2, Proposal
 from mdm_core.state import Key
 from mdm_core.values import Context, Event, Failure, Features
+
+_HOLD = Action.HOLD
 
 
 class Decision(msgspec.Struct):
@@ -41,6 +43,11 @@ class Decision(msgspec.Struct):
     def key(self) -> Key:
         """The entity that the decision is about."""
         return self.context.key
+
+    @property
+    def acts(self) -> bool:
+        """Whether a broker is asked to do something."""
+        return self.final.allowed and self.final.action is not _HOLD
 
     @property
     def event_id(self) -> str:

@@ -1,91 +1,378 @@
-"""Carrying out what was allowed: one order, one attempt, one receipt."""
+"""Carrying out what was allowed: a broker makes one attempt, core alone retries, and nothing is done twice."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from hashlib import sha256
+from typing import Any
 
+import attrs
+
+from mdm_core.config import ExecutionOptions
 from mdm_core.contracts import Broker
 from mdm_core.decision import Decision
 from mdm_core.errors import ContractError
-from mdm_core.failures import describe
+from mdm_core.failures import describe, not_of_ours
+from mdm_core.journal import Answered, Ended, Intent, Journal
+from mdm_core.orders import make_order, payload_hash
 from mdm_core.schema import Action
-from mdm_core.values import Executed, Failure, Order, Receipt
+from mdm_core.signals import Interrupted, StopSignals
+from mdm_core.values import Executed, Failure, Order, Outcome, Receipt, Settled
 
 _STATUSES = frozenset({"done", "pending", "failed", "retry", "unknown"})
+_KINDS = frozenset({"ok", "rate_limited", "disconnected", "timeout", "rejected", "error"})
+_ENDS_BY_ITSELF = frozenset({"done", "failed"})
+_NAP_S = 0.002
+_LONGEST_REFERENCE = 1000
+
+
+@attrs.define
+class Job:
+    """An order under way.
+
+    Attributes:
+        decision: What was decided.
+        order: What the broker is asked.
+        started_ns: When the first attempt began, by ``time.perf_counter_ns``.
+        attempts: How often the broker was asked.
+        outcome: What came of it, or None.
+        failed_closed: Whether the broker raised, took too long, or answered something that is no receipt.
+    """
+
+    decision: Decision
+    order: Order
+    started_ns: int = 0
+    attempts: int = 0
+    outcome: Outcome | None = None
+    failed_closed: bool = False
+
+
+class _TryAgain(Exception):
+    """Tells the retry loop that an attempt came to nothing."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        self.receipt = receipt
 
 
 class Executor:
-    """Hands orders to a broker and keeps its answers until they are applied.
+    """Hands orders to a broker until they are done or given up.
 
     Args:
         broker: The broker.
         run_id: Id of the run; idempotency keys belong to it.
+        options: The table ``[execution]``.
+        journal: Where intents and receipts are written.
+        signals: Tell when the run is asked to end; waiting is broken off then.
+        stopped: Whether an operator has stopped the run.
+        redact: Hides what must not be written of a broker's reference.
         on_failure: Called when the broker raises.
 
     Attributes:
-        facts: Receipts that the pipeline has not learned from yet, in step order.
         carried_out: Action to number of orders reported as done.
-        statuses: Receipt status to number of orders.
+        outcomes: What came of orders, to their number.
+        attempts: How often the broker was asked.
+        stop_step: The decision whose STOP was carried out, or None.
     """
 
-    def __init__(self, broker: Broker, run_id: str, on_failure: Callable[[Failure], None]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        run_id: str,
+        options: ExecutionOptions,
+        journal: Journal,
+        signals: StopSignals,
+        stopped: Callable[[], bool],
+        redact: Callable[[str], str],
+        on_failure: Callable[[Failure], None],
+    ) -> None:
         self._broker = broker
+        self._execute: Callable[[Order], Any] = broker.execute
         self._run_id = run_id
+        self._options = options
+        self._journal = journal
+        self._signals = signals
+        self._operator_stopped = stopped
+        self._redact = redact
         self._on_failure = on_failure
-        self._seq = 0
-        self.facts: list[Executed] = []
+        self._total_ns = options.total_timeout_ms * 1_000_000
+        self._attempt_ms = options.attempt_timeout_ms or options.total_timeout_ms
+        self._pending: dict[str, Job] = {}
         self.carried_out: dict[str, int] = defaultdict(int)
-        self.statuses: dict[str, int] = defaultdict(int)
+        self.outcomes: dict[str, int] = defaultdict(int)
+        self.attempts = 0
+        self.stop_step: int | None = None
 
-    def carry_out(self, decision: Decision) -> None:
-        """Carry out a decision that is allowed and not HOLD; the packet gets ``exec.status``.
+    @property
+    def pending(self) -> int:
+        """How many orders are in flight: begun, and not answered yet."""
+        return len(self._pending)
+
+    def tally(self) -> dict[str, int]:
+        """What came of orders, to their number; those in flight are ``pending``."""
+        return dict(self.outcomes) | ({"pending": self.pending} if self._pending else {})
+
+    @property
+    def ended(self) -> str:
+        """Why the run is to end, because a STOP was carried out; or an empty text."""
+        if self._options.on_stop != "exit" or self.stop_step is None:
+            return ""
+        return f"STOP was carried out at step {self.stop_step}"
+
+    def intend(self, decision: Decision) -> Job:
+        """Write down what is about to be done; it is not done before the journal is on the disk.
 
         Args:
-            decision: The decision; it stays what it is, whatever comes of the order.
+            decision: A decision that is allowed and not HOLD.
         """
-        order = self._order(decision)
-        started = time.perf_counter_ns()
-        receipt = self._attempt(order, decision.step)
-        elapsed_ms = (time.perf_counter_ns() - started) / 1e6
-        self._seq += 1
-        context = decision.context
-        self.facts.append(Executed(self._seq, receipt, order, 1, elapsed_ms, context.get("now_ms")))
-        self.statuses[receipt.status] += 1
-        if receipt.status == "done":
-            self.carried_out[order.action.value] += 1
-        context["exec.status"] = receipt.status
-        context["exec.total_latency_ms"] = elapsed_ms
+        order = make_order(decision.final, decision.context, self._run_id)
+        self._journal.add(Intent, decision.step, order.idempotency_key, order.action.value, payload_hash(order))
+        return Job(decision, order)
 
-    def _order(self, decision: Decision) -> Order:
-        final, context = decision.final, decision.context
-        key = idempotency_key(self._run_id, context.event_id, final.action)
-        # A copy, because the packet tells of these params after the broker has had them.
-        return Order(final.action, dict(final.params or {}), context.key, dict(decision.features), key)
+    def carry_out(self, job: Job) -> None:
+        """Carry out an order; what comes of it goes into the packet as ``exec.*``.
 
-    def _attempt(self, order: Order, step: int) -> Receipt:
+        Args:
+            job: The order; the decision stays what it is, whatever comes of it.
+        """
+        job.started_ns = time.perf_counter_ns()
+        self._make_room()
+        if self._stopped():
+            self._end(job, "denied")
+        elif job.order.idempotency_key in self._pending or self._overdue(job):
+            self._end(job, "skipped")
+        else:
+            self._follow(job, self._attempt(job))
+        _tell(job)
+
+    def poll(self) -> None:
+        """Take the answers to pending orders that have come, and give up those that are overdue."""
+        for key, receipt in self._polled() if self._pending else ():
+            job = self._pending.get(key)
+            if job is None:
+                self._failed(ContractError("poll answered an order that is not pending"), None)
+                continue
+            self._note(job, receipt, _elapsed_ms(job.started_ns))
+            if receipt.status != "pending":
+                del self._pending[key]
+                self._follow(job, receipt)
+        for key in [key for key, job in self._pending.items() if self._overdue(job)]:
+            self._give_up(self._pending.pop(key))
+
+    def drain(self) -> None:
+        """Wait until no order is pending, or the run is asked to end."""
+        self.poll()
+        while self._pending and not self._signals.asked:
+            time.sleep(_NAP_S)
+            self.poll()
+
+    def cancel_pending(self) -> None:
+        """Take back what can be taken back of the orders in flight."""
+        for key, job in list(self._pending.items()):
+            receipt = self._ask(job, self._broker.cancel, key)
+            if receipt is None or receipt.status == "pending":
+                continue
+            self._note(job, receipt, _elapsed_ms(job.started_ns))
+            del self._pending[key]
+            self._end(job, "done" if receipt.status == "done" else "failed")
+
+    def _follow(self, job: Job, receipt: Receipt) -> None:
+        """Go on from a receipt until the order has ended or is pending."""
+        if self._may_be_repeated(receipt):
+            receipt = self._retry(job, receipt)
+        if receipt.status == "pending":
+            self._pending[job.order.idempotency_key] = job
+            job.outcome = "pending"
+        elif receipt.status == "unknown":
+            self._give_up(job)
+        else:
+            # An order that an operator kept from being tried again has not failed.
+            stopped = receipt.status == "retry" and self._stopped()
+            self._end(job, "denied" if stopped else "done" if receipt.status == "done" else "failed", receipt)
+
+    def _may_be_repeated(self, receipt: Receipt) -> bool:
+        return receipt.status == "retry" or (receipt.status == "unknown" and self._broker.idempotent)
+
+    def _give_up(self, job: Job) -> None:
+        """Nobody may ask for it again; perhaps the broker can tell what came of it."""
+        receipt = self._ask(job, self._broker.resolve, job.order.idempotency_key)
+        if receipt is not None and receipt.status in _ENDS_BY_ITSELF:
+            self._note(job, receipt, _elapsed_ms(job.started_ns))
+            self._end(job, "done" if receipt.status == "done" else "failed", receipt)
+        elif receipt is not None and receipt.status == "retry":  # nothing happened, and nothing will
+            self._end(job, "failed")
+        else:
+            job.failed_closed = True
+            self._end(job, "unknown")
+
+    def _retry(self, job: Job, receipt: Receipt) -> Receipt:
         try:
-            receipt = self._broker.execute(order)
-            if not isinstance(receipt, Receipt) or receipt.status not in _STATUSES:
-                raise ContractError("a broker must return a Receipt")
-        except (Exception, SystemExit) as error:
-            # Whether the order took effect before the broker raised cannot be known here.
-            self._on_failure(describe("broker", self._broker.component_id, error, step))
-            return Receipt("unknown", "error")
+            for attempt in self._retries(job):
+                with attempt:
+                    self._signals.waiting = False
+                    if attempt.num > 1 and not self._stopped():  # the first one is what brought us here
+                        receipt = self._attempt(job)
+                    if self._may_be_repeated(receipt):
+                        self._signals.waiting = True
+                        raise _TryAgain(receipt)
+        except (_TryAgain, Interrupted):
+            pass
+        finally:
+            self._signals.waiting = False
         return receipt
 
+    def _retries(self, job: Job) -> Any:
+        from stamina import retry_context  # 0.1 s, and most runs never need it
 
-def idempotency_key(run_id: str, event_id: str, action: Action) -> str:
-    """Name an order so that the same order always has the same name.
+        # stamina logs every retry, and without a handler Python would print that.
+        logging.getLogger("stamina").addHandler(logging.NullHandler())
+        options = self._options
+        return retry_context(
+            on=lambda error: self._wait(job, error),
+            attempts=max(1, options.attempts - job.attempts + 1),
+            timeout=max(0.001, self._left_ms(job) / 1000),
+            wait_initial=options.backoff_ms / 1000,
+            wait_max=options.backoff_max_ms / 1000,
+            wait_jitter=options.backoff_jitter_ms / 1000,
+        )
 
-    Args:
-        run_id: Id of the run.
-        event_id: The event's identity.
-        action: The action.
+    def _wait(self, job: Job, error: Exception) -> bool | float:
+        """Whether to try again, or after how many seconds if the other side has said so."""
+        if not isinstance(error, _TryAgain) or self._stopped() or self._signals.asked:
+            return False
+        wanted = error.receipt.retry_after_ms
+        if wanted is None:
+            return True
+        return wanted / 1000 if wanted < self._left_ms(job) else False
 
-    Returns:
-        32 hexadecimal digits.
-    """
-    return sha256(f"{run_id}\0{event_id}\0{action.value}".encode(errors="surrogatepass")).hexdigest()[:32]
+    def _attempt(self, job: Job) -> Receipt:
+        job.attempts += 1
+        self.attempts += 1
+        started = time.perf_counter_ns()
+        # Whether the order took effect before the broker raised cannot be known here.
+        receipt = self._ask(job, self._execute, self._due(job)) or Receipt("unknown", "error")
+        self._note(job, receipt, _elapsed_ms(started))
+        return receipt
+
+    def _due(self, job: Job) -> Order:
+        """The order, with the time by which this attempt must have come to something."""
+        left = min(self._attempt_ms, self._left_ms(job))
+        deadline = time.time_ns() // 1_000_000 + int(left)
+        order = job.order
+        return Order(order.action, order.params, order.key, order.features, order.idempotency_key, deadline)
+
+    def _ask(self, job: Job, ask: Callable[[Any], Any], argument: object) -> Receipt | None:
+        try:
+            return _receipt(ask(argument))
+        except BaseException as error:
+            not_of_ours(error)
+            if not isinstance(error, NotImplementedError) or ask is self._execute:
+                self._failed(error, job)
+        return None
+
+    def _polled(self) -> list[tuple[str, Receipt]]:
+        answers: list[tuple[str, Receipt]] = []
+        try:
+            # Filled one by one, so that those before an error are not lost.
+            answers.extend((str(key), _receipt(receipt)) for key, receipt in self._broker.poll())
+        except BaseException as error:
+            not_of_ours(error)
+            self._failed(error, None)
+        return answers
+
+    def _make_room(self) -> None:
+        while len(self._pending) >= self._options.max_in_flight:
+            self.poll()
+            if len(self._pending) >= self._options.max_in_flight:
+                time.sleep(_NAP_S)
+
+    def _stopped(self) -> bool:
+        return self._operator_stopped() or bool(self.ended)
+
+    def _left_ms(self, job: Job) -> float:
+        return (self._total_ns - (time.perf_counter_ns() - job.started_ns)) / 1e6
+
+    def _overdue(self, job: Job) -> bool:
+        return self._left_ms(job) <= 0
+
+    def _failed(self, error: BaseException, job: Job | None) -> None:
+        step = None
+        if job is not None:
+            job.failed_closed = True
+            step = job.decision.step
+        self._on_failure(describe("broker", self._broker.component_id, error, step))
+
+    def _note(self, job: Job, receipt: Receipt, latency_ms: float) -> None:
+        """Write a receipt down; the pipeline learns of it when its turn comes."""
+        order, attempt, now_ms = job.order, job.attempts, job.decision.context.get("now_ms")
+        self._journal.add_input(
+            Answered,
+            job.decision.step,
+            attempt,
+            receipt.status,
+            receipt.kind,
+            latency_ms,
+            receipt.retry_after_ms,
+            None if receipt.reference is None else self._redact(receipt.reference),
+            fact=lambda seq: Executed(seq, receipt, order, attempt, latency_ms, now_ms),
+        )
+
+    def _note_end(self, job: Job, outcome: Outcome) -> None:
+        order, now_ms = job.order, job.decision.context.get("now_ms")
+        self._journal.add_input(
+            Ended,
+            job.decision.step,
+            outcome,
+            job.attempts,
+            fact=lambda seq: Settled(seq, order, outcome, now_ms),
+        )
+
+    def _end(self, job: Job, outcome: Outcome, receipt: Receipt | None = None) -> None:
+        if receipt is None or receipt.status != outcome:
+            self._note_end(job, outcome)
+        job.outcome = outcome
+        self.outcomes[outcome] += 1
+        if outcome == "done":
+            self.carried_out[job.order.action.value] += 1
+            if job.order.action is Action.STOP:
+                self.stop_step = job.decision.step
+
+
+def _tell(job: Job) -> None:
+    """Put what came of an order into its packet."""
+    context, outcome = job.decision.context, job.outcome
+    context["exec.status"] = outcome
+    context["exec.attempt_count"] = job.attempts
+    context["exec.success_count"] = int(outcome == "done")
+    context["exec.failed_count"] = int(outcome == "failed")
+    context["exec.skipped_count"] = int(outcome == "skipped")
+    context["exec.denied_count"] = int(outcome == "denied")
+    context["exec.total_latency_ms"] = _elapsed_ms(job.started_ns)
+    if job.failed_closed:
+        context["exec.fail_closed"] = True
+
+
+def _elapsed_ms(started_ns: int) -> float:
+    return (time.perf_counter_ns() - started_ns) / 1e6
+
+
+def _receipt(answer: Any) -> Receipt:
+    if not isinstance(answer, Receipt):
+        raise ContractError("a broker must return a Receipt")
+    words = _is_one(_STATUSES, answer.status) and _is_one(_KINDS, answer.kind)
+    if not (words and _is_wait(answer.retry_after_ms) and _is_reference(answer.reference)):
+        raise ContractError("a receipt has a status, a kind, and perhaps a time to wait and a short reference")
+    return answer
+
+
+def _is_one(known: frozenset[str], word: Any) -> bool:
+    return isinstance(word, str) and word in known
+
+
+def _is_wait(wait: Any) -> bool:
+    return wait is None or (type(wait) is int and wait >= 0)
+
+
+def _is_reference(text: Any) -> bool:
+    return text is None or (isinstance(text, str) and len(text) <= _LONGEST_REFERENCE)

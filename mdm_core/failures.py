@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 
 from mdm_core.errors import StageError
 from mdm_core.values import Failure
+
+
+class BreakOff(BaseException):
+    """Base of what core raises into a component to break it off. It passes through every component."""
+
+
+def not_of_ours(error: BaseException) -> None:
+    """Raise again what is not a component's own failure: core breaking something off, or the operator's Ctrl-C.
+
+    Args:
+        error: What came out of a component. A KeyboardInterrupt that it raised itself is its failure; outside a run,
+            where nothing else takes Ctrl-C, the two cannot be told apart.
+    """
+    if isinstance(error, BreakOff):
+        raise error
+    if (
+        isinstance(error, KeyboardInterrupt)
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        and threading.current_thread() is threading.main_thread()
+    ):
+        raise error
 
 
 def describe(stage: str, component: str, error: BaseException, step: int | None = None) -> Failure:

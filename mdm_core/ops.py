@@ -8,18 +8,19 @@ from mdm_core.values import Context
 FLAG = "ops_health"
 
 
-def denial(decision: FinalDecision, context: Context) -> FinalDecision | None:
+def denial(decision: FinalDecision, context: Context, stopped: bool = False) -> FinalDecision | None:
     """Deny an action while operations do not allow any.
 
     Args:
         decision: What is about to be allowed; not HOLD.
         context: ``ops_deny_actions`` (anything but False or None denies), ``ops_state`` (``RED`` denies) and
             ``ops_cooldown_until_ms`` (denies while it is later than ``now_ms``, and if that cannot be told).
+        stopped: Whether an operator has stopped the pipeline.
 
     Returns:
         The denial, or None.
     """
-    code = _reason(context)
+    code = "operator_stop" if stopped else _reason(context)
     if code is None:
         return None
     return FinalDecision(Action.HOLD, False, [code], MismatchInfo([FLAG], [code]), None, None, decision.params)

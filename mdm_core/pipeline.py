@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +21,24 @@ from mdm_core.errors import ContractError, DuplicateFeature, InvalidEvent
 from mdm_core.failures import describe
 from mdm_core.lifecycle import close_all, name_of, open_all, with_children
 from mdm_core.log import get_logger
+from mdm_core.orders import make_order
 from mdm_core.plugins import Registry
 from mdm_core.recent import Recent
 from mdm_core.schema import Action, FinalDecision, Proposal
 from mdm_core.state import Key, KeyedState, states_of
-from mdm_core.values import Build, Context, Decided, Event, Executed, Fact, Failure, Features, Position
+from mdm_core.values import (
+    Build,
+    Commanded,
+    Context,
+    Decided,
+    Event,
+    Executed,
+    Fact,
+    Failure,
+    Features,
+    Position,
+    Settled,
+)
 
 _log = get_logger("pipeline")
 _HOLD = Action.HOLD
@@ -80,6 +94,7 @@ class Pipeline:
         self.build = Build(key, timestamp, id, clock if has_time else None, seed, Path(base_dir), run_id, run_dir)
         self.step = 0
         self.feedback_seq = 0
+        self.stopped = False
         self._now_ms = 0
         self._wall = clock == "wall"
         # Only modulators look at it, and it needs time.
@@ -127,6 +142,11 @@ class Pipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def now_ms(self) -> int | None:
+        """Time of the pipeline's clock at the last decision, or None if it has none."""
+        return None if self.build.clock is None else self._now_ms
 
     def close(self) -> None:
         """Close all components, also if one of them fails to."""
@@ -197,7 +217,7 @@ class Pipeline:
             proposal = answered
             final = FinalDecision(action, True, proposal.reasons, None, None, None, proposal.params)
             if action is not _HOLD:
-                denied = ops.denial(final, ctx)
+                denied = ops.denial(final, ctx, self.stopped)
                 stage = "modulator"
                 for modulate, name in self._modulate if denied is None else ():
                     ctx.component = name
@@ -214,6 +234,8 @@ class Pipeline:
         if self._learners:
             learned = self._learn(Decided(final, ctx), ctx)
             if learned is not None and failure is None:
+                if final.allowed and final.action is not _HOLD:
+                    self._take_back(final, ctx)
                 failure, final = learned, failed_closed(learned)
         if self._recent is not None:
             self._recent.decided(self._now_ms, failure is not None)
@@ -238,6 +260,8 @@ class Pipeline:
             self.feedback_seq = fact.seq
         if isinstance(fact, Executed) and self._recent is not None:
             self._recent.executed(fact)
+        elif isinstance(fact, Commanded):
+            self.stopped = fact.name == "stop"
         failures = []
         for name, learn in self._learners:
             try:
@@ -256,6 +280,13 @@ class Pipeline:
                 # A guard that could not count this decision must not see it carried out.
                 failure = failure or self._failed("observe", name, error, ctx)
         return failure
+
+    def _take_back(self, final: FinalDecision, ctx: Context) -> None:
+        """Tell those that have learned of a decision that nothing will come of it."""
+        order = make_order(final, ctx, self._run_id)
+        for _, learn in self._learners:
+            with suppress(Exception):  # the decision has failed closed already
+                learn(Settled(self.feedback_seq, order, "denied", ctx.get("now_ms")))
 
     def _failed(self, stage: str, name: str, error: BaseException, ctx: Context) -> Failure:
         if isinstance(error, DuplicateFeature):

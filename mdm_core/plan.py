@@ -13,7 +13,7 @@ import msgspec
 
 from mdm_core._version import __version__
 from mdm_core.building import Builder, Built, paths
-from mdm_core.config import Config, load_config
+from mdm_core.config import Config, ExecutionOptions, load_config
 from mdm_core.options import jsonable
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plugins import Registry
@@ -29,6 +29,7 @@ class Plan:
         config: The configuration.
         parts: Features, model and modulators.
         source: The data source.
+        execution: How hard it is tried to carry an order out.
         broker: The broker, or None: nothing is carried out.
         redactor: The redactor, or None for ``use = "none"``.
         sinks: The trace sinks.
@@ -38,6 +39,7 @@ class Plan:
     config: Config
     parts: PipelineParts
     source: Built
+    execution: ExecutionOptions
     broker: Built | None
     redactor: Built | None
     sinks: list[Built]
@@ -63,6 +65,7 @@ class Plan:
             config,
             parts,
             cast(Built, source),
+            builder.options(ExecutionOptions, "execution"),
             broker,
             _redactor(builder),
             builder.all_of("trace"),
@@ -92,6 +95,8 @@ class Plan:
                 document.setdefault(section, []).append(built.resolved)
             else:
                 document[section] = built.resolved
+        if self.broker is not None:
+            document["execution"] = attrs.asdict(self.execution)
         if self.redactor is None:
             document["redaction"] = {"use": "none"}
         return document

@@ -11,15 +11,18 @@ from typing import cast
 import attrs
 
 from mdm_core import log
+from mdm_core.acting import Acting
 from mdm_core.contracts import Broker, Component, DataSource, Observer, Redactor, TraceSink
+from mdm_core.control import Control
 from mdm_core.errors import ContractError, InvalidEvent, MdmError
 from mdm_core.execution import Executor
 from mdm_core.failures import describe
+from mdm_core.journal import Clock, Journal, JournalFailed
 from mdm_core.lifecycle import close_all, open_all, with_children
 from mdm_core.pipeline import Pipeline
 from mdm_core.plan import Plan
 from mdm_core.recording import Recorder, TraceFailed
-from mdm_core.redacting import Redaction
+from mdm_core.redacting import MASK, Redaction
 from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, RunLock, create_run_dir, new_run_id, now_text, write_json
 from mdm_core.schema import Action
 from mdm_core.signals import Interrupted, StopSignals
@@ -59,6 +62,7 @@ class Run:
         self._tally = Tally()
         self._signals = StopSignals()
         self._pipeline: Pipeline | None = None
+        self._control: Control | None = None
 
     @classmethod
     def from_config(
@@ -108,9 +112,9 @@ class Run:
                 self._close(opened)
                 shutil.rmtree(run_dir, ignore_errors=True)
                 raise
-            if started is not None:
-                started()
             with self._signals:
+                if started is not None:
+                    started()
                 return self._run(run_dir, opened, progress)
         finally:
             log.redact_with(None)
@@ -140,9 +144,27 @@ class Run:
             self._tally,
         )
         self._source = cast(DataSource, plan.source.component)
-        self._executor = None
-        if plan.broker is not None:
-            self._executor = Executor(cast(Broker, plan.broker.component), self.run_id, self._recorder.failure)
+        self._journal = Journal(run_dir)
+        self._control = control = Control(run_dir, self._journal, lambda: pipeline.now_ms)
+        control.open()
+        self._executor = (
+            None if plan.broker is None else self._make_executor(cast(Broker, plan.broker.component), control)
+        )
+        self._acting = Acting(
+            pipeline, self._journal, self._recorder, control, self._executor, self._signals, self._tally
+        )
+
+    def _make_executor(self, broker: Broker, control: Control) -> Executor:
+        return Executor(
+            broker,
+            self.run_id,
+            self.plan.execution,
+            self._journal,
+            self._signals,
+            lambda: control.stopped,
+            lambda text: str(self._redaction.mapping({"reference": text}).get("reference", MASK)),
+            self._recorder.failure,
+        )
 
     def _run(self, run_dir: Path, opened: list[Component], progress: Progress | None) -> Summary:
         started = time.perf_counter()
@@ -151,11 +173,10 @@ class Run:
         try:
             self._begin(run_dir)
             self._loop(progress)
+            self._acting.finish()
             if self._signals.asked:
-                status, reason = "stopped", f"{self._signals.asked} received"
-            self._apply_receipts()
-            self._recorder.flush()
-        except (SourceFailed, TraceFailed) as error:
+                status, reason = "stopped", self._signals.asked
+        except (SourceFailed, TraceFailed, JournalFailed) as error:
             status, reason = "failed", str(error)
         except Exception as error:
             # Not foreseen, and all the more the run has to be closed and told of.
@@ -180,6 +201,8 @@ class Run:
         self._recorder.start(run, raw_excerpts=self.plan.redactor is None)
 
     def _close(self, opened: list[Component]) -> None:
+        if self._control is not None:
+            self._control.close()
         close_all(opened)
         if self._pipeline is not None:
             self._pipeline.close()
@@ -188,12 +211,13 @@ class Run:
         pipeline, tally, signals, limit = self._pipeline, self._tally, self._signals, self.limit
         assert pipeline is not None
         decide = pipeline.decide
-        carry_out = self._executor.carry_out if self._executor is not None else None
         record, count = self._recorder.decision, tally.count
-        facts: Sequence[object] = self._executor.facts if self._executor is not None else ()
-        group = self._group()
+        acting, commands, inputs = self._acting, self._acting.commands, self._journal.waiting
+        hold, settle, held = acting.hold, acting.settle, acting.held
+        acts = self._executor is not None
+        wall, group = self.plan.parts.options.clock == "wall", self._group()
         total = self._total() if progress is not None else None
-        hold = Action.HOLD
+        no_action = Action.HOLD
         read = 0
         records = self._records()
         try:
@@ -201,25 +225,30 @@ class Run:
                 signals.reading = True
                 item = next(records, _END)
                 signals.reading = False
+                if commands:
+                    acting.obey()
                 if type(item) is Record:
-                    if facts and pipeline.step % group == 0:
-                        self._apply_receipts()
                     try:
                         decision = decide(item.event, position=item.position)
                     except InvalidEvent as error:
                         self._recorder.dead_letter(error.reason, item.position, item.event)
                     else:
+                        if wall:
+                            self._journal.add(Clock, decision.step, decision.context["now_ms"])
                         final = decision.final
-                        if final.action is not hold and final.allowed and carry_out is not None:
-                            carry_out(decision)
-                        record(decision)
-                        count(decision)
+                        if held or (acts and final.action is not no_action and final.allowed):
+                            hold(decision)
+                        else:
+                            record(decision)
+                            count(decision)
+                        if (held or inputs) and pipeline.step % group == 0:
+                            settle()
                 elif type(item) is Reject:
                     self._recorder.dead_letter(item.reason, item.position, item.excerpt)
                 elif item is _END:
                     break
                 elif type(item) is Idle:
-                    self._apply_receipts()
+                    settle()
                     self._recorder.flush()
                     continue
                 else:
@@ -246,15 +275,6 @@ class Run:
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         return SourceFailed(f"source {self._source.component_id} failed: {failure.error}{reason}")
 
-    def _apply_receipts(self) -> None:
-        if self._executor is None or self._pipeline is None:
-            return
-        facts = self._executor.facts
-        for fact in facts:
-            for failure in self._pipeline.observe(fact):
-                self._recorder.failure(failure)
-        facts.clear()
-
     def _group(self) -> int:
         options = self.plan.parts.options
         return options.group or (1 if options.clock == "wall" else _GROUP)
@@ -278,7 +298,7 @@ class Run:
             proposed=dict(tally.proposed),
             allowed=dict(tally.allowed),
             carried_out=dict(executor.carried_out) if executor else {},
-            executions=dict(executor.statuses) if executor else {},
+            executions=executor.tally() if executor else {},
             denied=dict(tally.denied),
             failed_closed=tally.failed_closed,
             errors=dict(tally.errors),
@@ -305,4 +325,9 @@ class Run:
             if summary.status != "failed":
                 summary = attrs.evolve(summary, status="failed", reason=str(error))
         self._recorder.close()
+        try:
+            self._journal.close()
+        except JournalFailed as error:
+            if summary.status != "failed":
+                summary = attrs.evolve(summary, status="failed", reason=str(error))
         return attrs.evolve(summary, errors=dict(self._tally.errors))

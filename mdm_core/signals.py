@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from mdm_core.failures import BreakOff
 
-class Interrupted(BaseException):
-    """Raised out of a source that waits for input when the run is asked to end."""
+
+class Interrupted(BreakOff):
+    """Raised out of a source that waits for input, or a retry that waits for its time, when the run is to end."""
 
 
 class StopSignals:
-    """While it is entered, SIGINT and SIGTERM ask a run to end instead of killing the process.
+    """While it is entered, the first SIGINT or SIGTERM asks a run to end; the second ends the process at once.
 
     Attributes:
-        asked: The name of the signal that asked, or an empty text.
+        asked: Why the run is to end, or an empty text.
         reading: True while the source is being read: only then may reading be broken off.
+        waiting: True while a retry waits, which may be broken off as well.
     """
 
     def __init__(self) -> None:
         self.asked = ""
         self.reading = False
+        self.waiting = False
+        self._heard = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -36,9 +42,15 @@ class StopSignals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._before.clear()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self.asked = signal.Signals(number).name
-        if self.reading:
-            self.reading = False
+        if self._heard:
+            # Whatever keeps the run from ending, the operator will not wait for it.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._heard = True
+        self.asked = f"{signal.Signals(number).name} received"
+        if self.reading or self.waiting:
+            self.reading = self.waiting = False
             raise Interrupted

@@ -22,6 +22,7 @@ Feature: TypeAlias = float | int | bool | str | None
 Features: TypeAlias = dict[str, Feature]
 Position: TypeAlias = int | str
 Status: TypeAlias = Literal["done", "pending", "failed", "retry", "unknown"]
+Outcome: TypeAlias = Literal["done", "pending", "failed", "unknown", "denied", "skipped"]
 Kind: TypeAlias = Literal["ok", "rate_limited", "disconnected", "timeout", "rejected", "error"]
 
 
@@ -186,6 +187,24 @@ class Executed:
 
 
 @attrs.frozen
+class Settled:
+    """A fact: an order has ended, and its last receipt did not say so.
+
+    Attributes:
+        seq: Number of this recorded input in its run.
+        order: The order.
+        outcome: ``failed`` (it did not happen and will not), ``unknown`` (it may have happened), ``denied`` (an
+            operator stopped it, or a component could not learn of the decision) or ``skipped`` (it came too late).
+        now_ms: Time of the pipeline's clock at the decision, or None if it has none.
+    """
+
+    seq: int
+    order: Order
+    outcome: Outcome
+    now_ms: int | None
+
+
+@attrs.frozen
 class Commanded:
     """A fact: an operator gave a command.
 
@@ -204,7 +223,7 @@ class Commanded:
     now_ms: int | None
 
 
-Fact: TypeAlias = Decided | Executed | Commanded
+Fact: TypeAlias = Decided | Executed | Settled | Commanded
 
 
 @attrs.frozen

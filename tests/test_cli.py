@@ -115,7 +115,7 @@ class TestRun:
             "  dead letters    0",
             "  latency",
             "  speed",
-            "  written to      runs/one/{audit.jsonl,traces.jsonl,run.json,summary.json}",
+            "  written to      runs/one/{audit.jsonl,journal.jsonl,traces.jsonl,run.json,summary.json}",
             "",
             "toy.counter",
             "  decisions  12",

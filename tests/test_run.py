@@ -582,10 +582,11 @@ class TestSourceFails:
 class TestTraceFails:
     @pytest.mark.parametrize("fails_at", [0, 1, 5])
     def test_nothing_is_done_after_it(self, fails_at: int, begin: Begin) -> None:
-        """What cannot be recorded must not be acted upon: the order at hand is the last one."""
+        """What cannot be recorded must not be acted upon: the group at hand, here of one, is the last."""
         trace = [{"use": "probe.lines", "fails_at": fails_at}, {"use": "probe.auditlines"}]
         odd = [Record({"k": "a", "t": n, "x": 2 * n + 1}, n) for n in range(20)]
-        began = begin(odd, trace=trace, broker={"use": "probe.hands"}, modulators=None)
+        pipeline = {"key": "k", "timestamp": "t", "group": 1}
+        began = begin(odd, pipeline=pipeline, trace=trace, broker={"use": "probe.hands"}, modulators=None)
         assert fails_at + 1 == len(began.broker.orders)
         assert (began.summary.status, began.summary.exit_code) == ("failed", 1)
         assert began.summary.reason == "trace sink probe.lines failed: OSError: No space left on device"
@@ -818,7 +819,15 @@ class TestFiles:
         began = begin([*events(3), Reject("bad", 4)])
         assert stat.S_IMODE(began.directory.stat().st_mode) == 0o700
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in began.directory.iterdir()}
-        names = ["dead_letter.jsonl", "lock", "run.json", "security_audit.jsonl", "summary.json", "traces.jsonl"]
+        names = [
+            "dead_letter.jsonl",
+            "journal.jsonl",
+            "lock",
+            "run.json",
+            "security_audit.jsonl",
+            "summary.json",
+            "traces.jsonl",
+        ]
         assert dict.fromkeys(names, 0o600) == dict(sorted(modes.items()))
 
     def test_what_is_needed_to_repeat_the_run(self, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:

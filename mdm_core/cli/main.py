@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEBUG_VARIABLE = "MDM_DEBUG"
 _GROUP = "mdm.commands"
-_OWN = {name: f"mdm_core.cli.{name}" for name in ("check", "plugins", "run", "runs")}
+_OWN = {name: f"mdm_core.cli.{name}" for name in ("check", "plugins", "release", "run", "runs", "stop")}
 
 
 class Commands(click.Group):

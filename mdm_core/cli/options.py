@@ -20,6 +20,11 @@ def pipeline_argument(function: F) -> F:
     return click.argument("pipeline", metavar="PIPELINE.toml", type=click.Path(path_type=Path))(function)
 
 
+def run_argument(function: F) -> F:
+    """``RUN``."""
+    return click.argument("run", metavar="RUN")(function)
+
+
 def runs_dir_option(function: F) -> F:
     """``--runs-dir``."""
     return click.option(

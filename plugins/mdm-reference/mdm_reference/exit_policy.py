@@ -20,8 +20,10 @@ from mdm_core import (
     FinalDecision,
     KeyedState,
     OptionError,
+    Order,
     Proposal,
     ProposalModel,
+    Settled,
     component,
     keyed_state,
     option,
@@ -33,7 +35,11 @@ ROUNDING: Final = 1e-12  # 3 to 3.3 is a gain of 0.0999…94 in floating point, 
 _NONE: Final = 0
 _PENDING: Final = 1
 _UNKNOWN: Final = 2
-_ORDER_AFTER: Final = {"failed": _NONE, "retry": _NONE, "pending": _PENDING, "unknown": _UNKNOWN}
+_ORDER_AFTER: Final = {
+    **dict.fromkeys(("failed", "denied", "skipped"), _NONE),
+    **dict.fromkeys(("pending", "retry"), _PENDING),
+    "unknown": _UNKNOWN,
+}
 _UNDER_WAY: Final = {
     (False, _PENDING): "entry_pending",
     (False, _UNKNOWN): "entry_unknown",
@@ -72,8 +78,8 @@ class ExitPolicy(ProposalModel):
     - Position open: EXIT with confidence 1 when the gain reaches ``take_profit`` or minus ``stop_loss``, or the time
       since the entry ``time_stop_ms``. The gain is ``(value - entry) / |entry|``, for a short position its negative.
       Otherwise the wrapped model's EXIT, CANCEL and STOP pass, and its ACT becomes HOLD.
-    - An order under way, from the decision to its receipt ``done``, ``failed`` or ``retry``: ACT and EXIT become HOLD.
-      After ``unknown`` it may have happened, so it counts as under way until a later receipt tells.
+    - An order under way, from the decision to its receipt ``done`` or ``failed`` or to the end of all attempts: ACT and
+      EXIT become HOLD. After ``unknown`` it may have happened, so it counts as under way until a later receipt tells.
 
     Any HOLD during the last two says first where the position stands; confidence 1, for it is a rule and no estimate.
     """
@@ -128,7 +134,9 @@ class ExitPolicy(ProposalModel):
         if type(fact) is Decided:
             self._decided(fact.final, fact.context.key)
         elif type(fact) is Executed:
-            self._executed(fact)
+            self._answered(fact.order, fact.receipt.status, fact.now_ms)
+        elif type(fact) is Settled:
+            self._answered(fact.order, fact.outcome, fact.now_ms)
 
     def _without_position(self, proposal: Proposal, features: Features) -> Proposal:
         if proposal.action is Action.EXIT:
@@ -182,8 +190,7 @@ class ExitPolicy(ProposalModel):
             if ordered:
                 holding.order = _PENDING
 
-    def _executed(self, fact: Executed) -> None:
-        order, status = fact.order, fact.receipt.status
+    def _answered(self, order: Order, status: str, now_ms: int | None) -> None:
         holding = self.states.peek(order.key)
         is_open = holding is not None and holding.open
         if order.action is not (Action.EXIT if is_open else Action.ACT):
@@ -194,13 +201,13 @@ class ExitPolicy(ProposalModel):
         elif is_open:
             holding.open, holding.order = False, _NONE
         else:
-            self._enter(holding, fact)
+            self._enter(holding, order, now_ms)
 
-    def _enter(self, holding: Holding, fact: Executed) -> None:
-        entry = None if self.value is None else _number(fact.order.features.get(self.value))
-        holding.side = self._side_of(fact.order.params)
+    def _enter(self, holding: Holding, order: Order, now_ms: int | None) -> None:
+        entry = None if self.value is None else _number(order.features.get(self.value))
+        holding.side = self._side_of(order.params)
         holding.entry = float(entry) if entry and holding.side else None
-        holding.since_ms = fact.now_ms or 0
+        holding.since_ms = now_ms or 0
         holding.open, holding.order = True, _NONE
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from importlib import import_module
 from math import inf
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 import pytest
@@ -20,6 +20,7 @@ from mdm_core import (
     Context,
     Decision,
     Executed,
+    Fact,
     Features,
     FinalDecision,
     MismatchInfo,
@@ -31,11 +32,27 @@ from mdm_core import (
     ProposalModel,
     Receipt,
     Run,
+    Settled,
 )
 
 from mdm_reference import ExitPolicy, RollingFeatures
 
-Status: TypeAlias = Literal["done", "pending", "failed", "retry", "unknown"]
+Status: TypeAlias = Literal["done", "pending", "failed", "retry", "unknown", "denied", "skipped", "given up"]
+ENDS: dict[Status, Literal["denied", "skipped", "failed"]] = {
+    "denied": "denied",
+    "skipped": "skipped",
+    "given up": "failed",
+}
+ENDED: list[tuple[Status, ...]] = [
+    ("failed",),
+    ("denied",),
+    ("skipped",),
+    ("retry", "given up"),
+    ("retry", "denied"),
+    ("retry", "failed"),
+    ("pending", "failed"),
+    ("unknown", "failed"),
+]
 Told: TypeAlias = tuple[str, list[str]]
 
 T0 = 1_700_000_000_000
@@ -89,13 +106,18 @@ class Desk:
         return told(self.decide(*arguments, **details))
 
     def answer(self, decision: Decision, *statuses: Status) -> None:
-        """Let the broker answer, once per attempt."""
+        """Let the broker answer, once per attempt, or the order end without an answer."""
         final, context = decision.final, decision.context
         order = Order(final.action, dict(final.params or {}), context.key, dict(decision.features), f"{decision.step}")
         for attempt, status in enumerate(statuses, 1):
             self.seq += 1
             now_ms = context.get("now_ms")
-            assert [] == self.pipeline.observe(Executed(self.seq, Receipt(status), order, attempt, 1.0, now_ms))
+            fact: Fact
+            if status in ENDS:
+                fact = Settled(self.seq, order, ENDS[status], now_ms)
+            else:
+                fact = Executed(self.seq, Receipt(cast(Any, status)), order, attempt, 1.0, now_ms)
+            assert [] == self.pipeline.observe(fact)
 
     def enter(self, price: Any, **details: Any) -> None:
         """Carry an ACT out."""
@@ -153,7 +175,7 @@ class TestEntering:
         desk.answer(act, "done")
         assert ("EXIT", ["exit:stop_loss"]) == desk.tell(50)
 
-    @pytest.mark.parametrize("statuses", [("failed",), ("retry",), ("pending", "failed"), ("unknown", "failed")])
+    @pytest.mark.parametrize("statuses", ENDED)
     def test_what_was_not_carried_out_is_no_entry(self, statuses: tuple[Status, ...]) -> None:
         """After an ACT that did not happen nothing is exited, and the wrapped model may act again."""
         desk = Desk()
@@ -302,7 +324,7 @@ class TestLeaving:
         assert (Action.EXIT, True) == (exit_.final.action, exit_.final.allowed)
         assert ("HOLD", ["exit_pending", "wish"]) == desk.tell(113)
 
-    @pytest.mark.parametrize("statuses", [("failed",), ("retry",), ("retry", "failed"), ("unknown", "failed")])
+    @pytest.mark.parametrize("statuses", ENDED)
     def test_not_carried_out(self, statuses: tuple[Status, ...]) -> None:
         """An EXIT that did not happen is proposed again, while it is still due."""
         desk = Desk()
@@ -310,6 +332,13 @@ class TestLeaving:
         desk.answer(desk.decide(110), *statuses)
         assert ("HOLD", ["position_open", "wish"]) == desk.tell(109)
         assert ("EXIT", ["exit:take_profit"]) == desk.tell(110)
+
+    def test_while_it_is_tried_again(self) -> None:
+        """An EXIT that the broker will be asked for again is under way."""
+        desk = Desk()
+        desk.enter(100)
+        desk.answer(desk.decide(110), "retry")
+        assert ("HOLD", ["exit_pending", "wish"]) == desk.tell(110)
 
     def test_an_unknown_exit(self) -> None:
         """While it is not known whether an EXIT happened there is no other, and no ACT either."""

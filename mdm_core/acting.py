@@ -1,0 +1,135 @@
+"""From decisions to deeds: group commit of intents, execution, receipts and packets, in the order of the steps."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from mdm_core.control import Control
+from mdm_core.decision import Decision
+from mdm_core.execution import Executor
+from mdm_core.journal import Journal
+from mdm_core.pipeline import Pipeline
+from mdm_core.recording import Recorder
+from mdm_core.signals import StopSignals
+from mdm_core.summary import Tally
+
+_LINGER_NS = 20_000_000
+
+
+class Acting:
+    """Sees to it that decisions are carried out and recorded, and that the pipeline learns what came of them.
+
+    A decision that acts is held, with those that come after it, until the group is full, so that one write to the disk
+    makes the intents of all of them durable before the first is carried out.
+
+    Args:
+        pipeline: Learns of receipts and commands.
+        journal: Where intents and inputs are written.
+        recorder: Where packets and audit events are written.
+        control: Hears the operator.
+        executor: Carries out; None if nothing is carried out.
+        signals: Are told when the run is to end because of what was carried out.
+        tally: Counts what was recorded.
+
+    Attributes:
+        held: Decisions that are not recorded yet.
+        commands: The operator's commands that are not obeyed in full yet.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        journal: Journal,
+        recorder: Recorder,
+        control: Control,
+        executor: Executor | None,
+        signals: StopSignals,
+        tally: Tally,
+    ) -> None:
+        self._pipeline = pipeline
+        self._journal = journal
+        self._recorder = recorder
+        self.commands = control.heard
+        self._executor = executor
+        self._signals = signals
+        self._tally = tally
+        self._held_since = 0
+        self.held: list[Decision] = []
+
+    def hold(self, decision: Decision) -> None:
+        """Hold a decision that acts, or that comes after one that is held; not for longer than 20 ms.
+
+        Args:
+            decision: The decision.
+
+        Raises:
+            JournalFailed: An intent could not be written; nothing may be done any more.
+            TraceFailed: A packet could not be written.
+        """
+        now = time.perf_counter_ns()
+        if not self.held:
+            self._held_since = now
+        self.held.append(decision)
+        if now - self._held_since > _LINGER_NS:
+            self._commit()
+
+    def settle(self) -> None:
+        """Carry out and record what is held, and let the pipeline learn of everything that waits.
+
+        Raises:
+            JournalFailed: An intent could not be written; nothing may be done any more.
+            TraceFailed: A packet could not be written.
+        """
+        if self.held:
+            self._commit()
+        if self._executor is not None and self._executor.pending:
+            self._executor.poll()
+        if self._journal.waiting:
+            self._learn()
+
+    def obey(self) -> None:
+        """Do what the operator's commands ask for besides what is in force since they were heard."""
+        if any(command.name == "stop" for command in self.commands) and self._executor is not None:
+            self._executor.cancel_pending()
+        self.settle()
+        while self.commands:
+            command = self.commands.pop(0)
+            details = msgspec.structs.asdict(command) | {"commanded_at": command.at, "step": self._pipeline.step}
+            self._recorder.audit(f"operator_{command.name}", {k: v for k, v in details.items() if k != "at"})
+
+    def finish(self) -> None:
+        """Carry out and record what is held, wait for pending orders, and let the pipeline learn of everything.
+
+        Raises:
+            JournalFailed: An intent could not be written; nothing may be done any more.
+            TraceFailed: A packet could not be written.
+        """
+        self.settle()
+        if self._executor is not None:
+            self._executor.drain()
+        self.obey()
+        self._recorder.flush()
+        self._journal.flush()
+
+    def _commit(self) -> None:
+        executor, held = self._executor, self.held
+        if executor is not None:
+            jobs = [executor.intend(decision) for decision in held if decision.acts]
+            self._journal.flush(durable=True)
+            for job in jobs:
+                executor.carry_out(job)
+            if executor.ended:
+                self._signals.asked = self._signals.asked or executor.ended
+        self._journal.flush()
+        for decision in held:
+            self._recorder.decision(decision)
+            self._tally.count(decision)
+        held.clear()
+
+    def _learn(self) -> None:
+        pipeline = self._pipeline
+        for make in self._journal.take_inputs(pipeline.step):
+            for failure in pipeline.observe(make(pipeline.feedback_seq + 1)):
+                self._recorder.failure(failure)
