@@ -12,8 +12,6 @@ from mdm_dmc.copies import plain_table
 
 FLAG: Final = "dmc"
 
-_DENIALS: Final = (Action.HOLD, Action.STOP)
-
 
 @attrs.define
 class Why:
@@ -43,7 +41,7 @@ def to_decision(answer: Any, decision: FinalDecision) -> FinalDecision:
         ``decision`` itself if the answer lets it pass as it is; otherwise what the answer makes of it.
 
     Raises:
-        ContractError: The answer does not fit.
+        ContractError: The answer does not fit. That a denial is HOLD or STOP, core makes sure of itself.
     """
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise ContractError("modulate must return a final decision and a mismatch, as a tuple")
@@ -53,12 +51,9 @@ def to_decision(answer: Any, decision: FinalDecision) -> FinalDecision:
 
 
 def _denied(final: Any, why: Why, decision: FinalDecision) -> FinalDecision:
-    action = action_of(final)
-    if action not in _DENIALS:
-        raise ContractError("a denial is HOLD or STOP")
     codes = why.codes or [f"{FLAG}:{flag}" for flag in why.flags] or [f"{FLAG}:denied"]
     return FinalDecision(
-        action,
+        action_of(final),
         False,
         texts_of(final, "reasons") or codes,
         _mismatch(why.flags or [FLAG], codes, why, decision),

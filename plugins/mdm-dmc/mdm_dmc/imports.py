@@ -47,10 +47,11 @@ def load(path: str, option: str) -> Any:
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+        missing = error.name or ""
+        if not f"{module}.".startswith(f"{missing}."):
             raise _broken(module, option, error) from error
-        raise Absent(_absence(module, error.name, option)) from None
-    except (Exception, SystemExit) as error:
+        raise Absent(_absence(module, missing, option)) from None
+    except Exception as error:
         raise _broken(module, option, error) from error
     if not hasattr(found, name):
         raise Absent(f"{option}: module {module} has no {name!r}{did_you_mean(name, vars(found))}; correct {option}")
@@ -68,5 +69,5 @@ def _absence(module: str, missing: str, option: str) -> str:
     return f"{option}: the installed {module.partition('.')[0]} has no module {missing}; correct {option}"
 
 
-def _broken(module: str, option: str, error: BaseException) -> ConfigError:
+def _broken(module: str, option: str, error: Exception) -> ConfigError:
     return ConfigError(f"{option}: module {module} cannot be imported: {one_line(error)}; install or correct it")

@@ -91,7 +91,7 @@ def _converted(field: OptionField, value: Any, problems: list[str]) -> Any:
 def _constructed(cls: type, values: Mapping[str, Any]) -> Any:
     try:
         return cls(**values)
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         raise ConfigError(f"policy: {_name(cls)} refuses these fields: {one_line(error)}; correct them") from error
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 from mdm_core import Action, FinalDecision, MismatchInfo
+
+from mdm_dmc.answers import to_decision
 
 Scripted: TypeAlias = Callable[[Callable[..., Any]], Any]
 
@@ -38,6 +40,12 @@ class Kind(str, Enum):  # noqa: UP042 - as cores write it
     """Flags of a core that makes them an enumeration."""
 
     LIMIT = "limit"
+
+
+class Urgency(IntEnum):
+    """A parameter of a core that makes it an enumeration."""
+
+    HIGH = 2
 
 
 @dataclass
@@ -231,12 +239,14 @@ class TestAllowed:
 
     def test_a_new_parameter(self, scripted: Scripted) -> None:
         """A parameter that the core adds is added, in builtin types."""
-        legs = OtherFinal("ACT", params={"legs": ({"kind": Kind.LIMIT, "amount": 1.5},), "urgent": False})
-        added = {"legs": [{"kind": "limit", "amount": 1.5}], "urgent": False}
+        legs = OtherFinal(
+            "ACT", params={"legs": ({"kind": Kind.LIMIT, "amount": 1.5},), "urgency": Urgency.HIGH, "late": False}
+        )
+        added = {"legs": [{"kind": "limit", "amount": 1.5}], "urgency": 2, "late": False}
         final = ask(scripted, (legs, NOTHING))
         assert allowed(params={**PARAMS, **added}, codes=["dmc:params"]) == final
         assert final.params is not None
-        assert str is type(final.params["legs"][0]["kind"])
+        assert (str, int) == (type(final.params["legs"][0]["kind"]), type(final.params["urgency"]))
 
     def test_reason_codes_of_its_own(self, scripted: Scripted) -> None:
         """A core's own reason codes stand instead of derived ones, with what else it tells."""
@@ -250,6 +260,25 @@ class TestAllowed:
         """Reasons and waiting times are taken over; they are no difference from the proposal."""
         expected = FinalDecision(Action.ACT, True, ["calm"], None, 100, 200, PARAMS)
         assert expected == ask(scripted, (OtherFinal("ACT", True, ["calm"], None, 100, 200), NOTHING))
+
+    def test_what_else_it_tells(self, scripted: Scripted) -> None:
+        """A wait or metadata without reason codes are told all the same, without flags."""
+        answer = FinalDecision(Action.ACT)
+        assert allowed(codes=[], throttle_refresh_ms=0) == ask(scripted, (answer, OtherWhy([], [], 0)))
+        assert allowed(codes=[], metadata={"x": 1}) == ask(scripted, (answer, OtherWhy([], [], None, {"x": 1})))
+
+    def test_earlier_waiting_times(self, scripted: Scripted) -> None:
+        """Waiting times and reasons that a modulator before gave stay, unless the core has others."""
+        answers = [(OtherFinal("ACT"), NOTHING), (OtherFinal("ACT", throttle_ms=3, cooldown_ms=4), NOTHING)]
+        b = scripted(lambda proposal, policy, context: answers.pop(0))
+        b.before.change = lambda d: FinalDecision(d.action, True, ["slow"], None, 1, 2, d.params)
+        assert FinalDecision(Action.ACT, True, ["slow"], None, 1, 2, PARAMS) == b.ask(params=PARAMS).final
+        assert FinalDecision(Action.ACT, True, ["slow"], None, 3, 4, PARAMS) == b.ask(params=PARAMS).final
+
+    def test_is_the_decision_itself(self) -> None:
+        """An answer that changes nothing gives the very decision that was asked about, as the contract has it."""
+        decision = FinalDecision(Action.ACT, True, ["wish"], None, 1, 2, PARAMS)
+        assert decision is to_decision((OtherFinal(Verb.ACT, True, ["wish"], dict(PARAMS)), NOTHING), decision)
 
     def test_a_number_that_was_not_finite_before(self, scripted: Scripted) -> None:
         """What the core hands back as it got it is no change, even if it is not equal to itself."""
@@ -284,6 +313,13 @@ class TestDenied:
     ) -> None:
         """Flags and reason codes are never empty: the one that the core leaves out is derived from the other."""
         assert denied(flags, codes) == ask(scripted, (OtherFinal("HOLD", False, mismatch=own), why))
+
+    def test_two_mismatches(self, scripted: Scripted) -> None:
+        """What only the final decision's own mismatch tells is told too."""
+        own = OtherWhy(["limit"], ["limit:daily"], 9, {"sum": 1, "day": 2})
+        mismatch = ask(scripted, (OtherFinal("HOLD", False, mismatch=own), OtherWhy(["a"], ["a:x"], None, {"sum": 3})))
+        expected = MismatchInfo(["a", "limit"], ["a:x", "limit:daily"], 9, {"sum": 3, "day": 2})
+        assert expected == mismatch.mismatch
 
     def test_stop(self, scripted: Scripted) -> None:
         """A core may stop instead of holding."""

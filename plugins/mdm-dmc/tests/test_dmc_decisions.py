@@ -98,7 +98,7 @@ class TestQuestion:
         """After a modulator that changed the decision, the core judges the change and not the model's wish."""
 
         def modulate(proposal: Any, policy: Any, context: Any) -> Any:
-            if proposal.params["amount"] > 100:
+            if proposal.action is Action.EXIT or proposal.params["amount"] > 100:
                 return FinalDecision(Action.HOLD, False), MismatchInfo(["size"], ["size:big"])
             return FinalDecision(proposal.action, True, proposal.reasons), MismatchInfo()
 
@@ -107,10 +107,10 @@ class TestQuestion:
         b.before.change = lambda d: FinalDecision(d.action, True, ["clamped"], clamped, None, None, {"amount": 100})
         final = b.ask(params={"amount": 500}).final
         assert FinalDecision(Action.ACT, True, ["clamped"], clamped, None, None, {"amount": 100}) == final
-        b.before.change = lambda d: FinalDecision(Action.EXIT, True, [], clamped, None, None, {"amount": 500})
+        b.before.change = lambda d: FinalDecision(Action.EXIT, True, [], clamped, None, None, {"amount": 50})
         final = b.ask(params={"amount": 1}).final
         mismatch = MismatchInfo(["size"], ["clamp:amount:max", "size:big"])
-        expected = FinalDecision(Action.HOLD, False, ["size:big"], mismatch, None, None, {"amount": 500})
+        expected = FinalDecision(Action.HOLD, False, ["size:big"], mismatch, None, None, {"amount": 50})
         assert expected == final
 
     def test_hold_is_no_question(self, scripted: Scripted) -> None:
@@ -130,7 +130,8 @@ class TestQuestion:
         def modulate(proposal: Any, policy: Any, context: Any) -> Any:
             proposal.params["amount"] = 10**6
             proposal.params["to"]["account"] = "elsewhere"
-            proposal.params["to"]["notes"].append("y")
+            proposal.params["to"]["notes"][0].append("y")
+            proposal.params["pair"][0].append(2)
             proposal.reasons.append("forged")
             proposal.features_summary.clear()
             context["site"]["names"].append("south")
@@ -139,9 +140,12 @@ class TestQuestion:
 
         b = scripted(modulate)
         site = {"names": ["north"]}
-        decision = b.ask(params={"amount": 10, "to": {"account": "a1", "notes": ["x"]}}, context={"site": site})
-        assert Proposal(Action.ACT, 0.9, ["wish"], PARAMS, "r", {"weight": 0.5}) == decision.proposal
-        assert FinalDecision(Action.ACT, True, ["wish"], None, None, None, PARAMS) == decision.final
+        wanted, expected = [
+            {"amount": 10, "to": {"account": "a1", "notes": [["x"]]}, "pair": ([1],)} for _ in ("wanted", "expected")
+        ]
+        decision = b.ask(params=wanted, context={"site": site})
+        assert Proposal(Action.ACT, 0.9, ["wish"], expected, "r", {"weight": 0.5}) == decision.proposal
+        assert FinalDecision(Action.ACT, True, ["wish"], None, None, None, expected) == decision.final
         assert ({"names": ["north"]}, T0) == (decision.context["site"], decision.context["now_ms"])
         assert {"names": ["north"]} == site
 

@@ -139,13 +139,13 @@ class TestMissing:
     def test_a_core_that_cannot_be_imported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A core that fails while it is imported, or lacks something itself, is not called missing."""
         (tmp_path / "broken_dmc.py").write_text("1 / 0\n")
-        (tmp_path / "needy_dmc.py").write_text("import a_module_that_nobody_has\n")
+        (tmp_path / "needy_dmc.py").write_text("import needy\n")
         monkeypatch.syspath_prepend(tmp_path)
         assert [
             "function: module broken_dmc cannot be imported: ZeroDivisionError: division by zero; install or correct "
             "it",
             "policy_class: module needy_dmc cannot be imported: ModuleNotFoundError: No module named "
-            "'a_module_that_nobody_has'; install or correct it",
+            "'needy'; install or correct it",
         ] == problems(function="broken_dmc:modulate", policy_class="needy_dmc:Policy")
 
     @pytest.mark.parametrize("path", ["modulate", "a:", ":b", "a.b", "a:b.c", "a..b:c", "a b:c", "1a:b", "a:b\n"])
@@ -163,6 +163,10 @@ class TestWrong:
         """What cannot be called with a proposal, a policy and a context is refused before the first event."""
         expected = f"function: own_dmc:{name} does not take (proposal, policy, context); name one that does"
         assert [expected] == problems(function=f"own_dmc:{name}", policy_class="own_dmc:Anything")
+
+    def test_function_without_a_signature(self) -> None:
+        """What does not say what it takes, as functions written in C, is tried only when it is asked."""
+        DmcModulator(function="own_dmc:Builtin", policy_class="own_dmc:Anything").open(CLOCK)
 
     @pytest.mark.parametrize(
         ("name", "problem"),
@@ -223,6 +227,10 @@ class TestPolicyFields:
             "policy.rate: expected number, got true or false",
         ] == refused(name, limit="5", rate=True)
 
+    def test_wrong_type_of_a_private_field(self) -> None:
+        """A field of an attrs class that begins with an underscore is known by the name that its constructor takes."""
+        assert ["policy.hidden: expected text, got whole number"] == refused("Attrs", limit=1, hidden=2)
+
     def test_wrong_type_inside(self) -> None:
         """What is wrong inside a value is told with its place."""
         assert [
@@ -235,7 +243,11 @@ class TestPolicyFields:
         [
             ("Data", {"limit": -1}, "ValueError: limit must not be negative"),
             ("Attrs", {"limit": 1, "rate": -1.0}, "ValueError: 'rate' must be >= 0: -1.0"),
-            ("Attrs", {"limit": 1, "window": "x"}, "ValueError: invalid literal for int() with base 10: 'x'"),
+            (
+                "Attrs",
+                {"limit": 1, "window": []},
+                "TypeError: int() argument must be a string, a bytes-like object or a real number, not 'list'",
+            ),
         ],
     )
     def test_refused_by_the_class(self, name: str, policy: dict[str, Any], reason: str) -> None:
