@@ -87,7 +87,7 @@ class CircuitBreaker(BlockingGuard[Circuit]):
         circuit, now = self.states[key], fact.now_ms or 0
         if not circuit.open:
             self._learn_closed(circuit, status == "done", now)
-        elif now >= circuit.half_open_ms:
+        elif circuit.probes and now >= circuit.half_open_ms:  # before the first probe, no answer can be one to it
             self._learn_half_open(circuit, status == "done", now)
 
     def _learn_closed(self, circuit: Circuit, success: bool, now: int) -> None:

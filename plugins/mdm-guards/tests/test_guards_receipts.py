@@ -51,7 +51,7 @@ class Circuit:
             self.failures = 0 if success else self.failures + 1
             if self.failures == self.failures_allowed:
                 self.trip(decided_at)
-        elif decided_at >= self.since + self.open_for:
+        elif self.probes and decided_at >= self.since + self.open_for:
             self.successes += success
             if not success:
                 self.trip(decided_at)
