@@ -17,7 +17,7 @@ import msgspec
 
 from mdm_core.errors import MdmError
 from mdm_core.rundir import open_private
-from mdm_core.values import Fact
+from mdm_core.values import Fact, Kind, Outcome, Status
 
 JOURNAL_FILE = "journal.jsonl"
 
@@ -71,8 +71,8 @@ class Answered(Entry, frozen=True, tag="receipt"):
 
     step: int
     attempt: int
-    status: str
-    kind: str
+    status: Status
+    kind: Kind
     latency_ms: float
     retry_after_ms: int | None = None
     reference: str | None = None
@@ -88,7 +88,7 @@ class Ended(Entry, frozen=True, tag="outcome"):
     """
 
     step: int
-    status: str
+    status: Outcome
     attempts: int
 
 
