@@ -186,7 +186,7 @@ class TestLog:
             headers={"X-Api-Key": {"env": "HOOK_HEADER"}},
             token=SECRETS["TOKEN"],
             signing_key=SECRETS["KEY"],
-            answer_ms=200,
+            answer_ms=500,
         )
         endpoint.answers(200)
         endpoint.answers(400)

@@ -163,6 +163,17 @@ class TestAnswers:
         now = datetime(1999, 12, 31, 23, 59, 30, tzinfo=UTC).timestamp()
         assert expected == retry_after_ms(text, now)
 
+    @pytest.mark.parametrize("text", ["Fri Dec 31 23:59:59 1999", "Fri, 31 Dec 1999 23:59:59 -0000"])
+    def test_dates_without_a_zone(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A date without a zone is meant in UTC, wherever this machine is."""
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        try:
+            assert 29_000 == retry_after_ms(text, datetime(1999, 12, 31, 23, 59, 30, tzinfo=UTC).timestamp())
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+
     def test_conflict_where_the_endpoint_deduplicates(
         self, endpoint: Any, open_webhook: Open, order: MakeOrder
     ) -> None:
@@ -287,25 +298,25 @@ class TestTime:
         endpoint.answers(200, after=5)
         started = time.monotonic()
         assert Receipt("unknown", "timeout") == open_webhook(endpoint.url(), answer_ms=200).execute(order())
-        assert 0.2 <= time.monotonic() - started < 1
+        assert 0.2 <= time.monotonic() - started < 3
         assert 1 == len(endpoint.requests)
 
     def test_an_answer_to_an_earlier_order_is_not_taken(
         self, endpoint: Any, open_webhook: Open, order: MakeOrder
     ) -> None:
         """What comes too late is not mistaken for the answer to the next order."""
-        endpoint.answers(400, after=0.3)
-        webhook = open_webhook(endpoint.url(), answer_ms=200)
+        endpoint.answers(400, after=0.7)
+        webhook = open_webhook(endpoint.url(), answer_ms=500)
         assert Receipt("unknown", "timeout") == webhook.execute(order())
-        time.sleep(0.2)
+        time.sleep(0.3)
         assert DONE == webhook.execute(order())
 
     def test_answer_that_trickles(self, endpoint: Any, open_webhook: Open, order: MakeOrder) -> None:
         """The limit is for the whole answer, not for each byte of it."""
-        endpoint.writes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", every=0.05)
+        endpoint.writes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", every=0.1)
         started = time.monotonic()
         assert Receipt("unknown", "timeout") == open_webhook(endpoint.url(), answer_ms=300).execute(order())
-        assert 0.3 <= time.monotonic() - started < 1
+        assert 0.3 <= time.monotonic() - started < 3
 
     def test_body_that_trickles(self, endpoint: Any, open_webhook: Open, order: MakeOrder) -> None:
         """A body that does not end in time does not change what the status said."""
@@ -321,7 +332,7 @@ class TestTime:
         )
         started = time.monotonic()
         assert DONE == open_webhook(endpoint.url(), answer_ms=300).execute(order())
-        assert 0.3 <= time.monotonic() - started < 1
+        assert 0.3 <= time.monotonic() - started < 3
 
     def test_connection_that_is_not_made(self, open_webhook: Open, order: MakeOrder) -> None:
         """When the other side does not take up the connection, nothing was sent."""
@@ -335,7 +346,7 @@ class TestTime:
             started = time.monotonic()
             webhook = open_webhook(f"http://127.0.0.1:{address[1]}/", connect_ms=200)
             assert Receipt("retry", "disconnected") == webhook.execute(order())
-            assert 0.2 <= time.monotonic() - started < 1
+            assert 0.2 <= time.monotonic() - started < 3
             for client in waiting:
                 client.close()
 
@@ -352,7 +363,7 @@ class TestTime:
         started = time.monotonic()
         soon = order(deadline_ms=int(time.time() * 1000) + 250)
         assert Receipt("unknown", "timeout") == webhook.execute(soon)
-        assert 0.2 <= time.monotonic() - started < 1
+        assert 0.2 <= time.monotonic() - started < 3
 
 
 class TestTls:
