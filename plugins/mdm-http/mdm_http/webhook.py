@@ -30,7 +30,7 @@ class Webhook(Broker):
     """
 
     url: Source = option(
-        check=check_url, help="where orders are sent; a URL that is itself a secret comes from the environment"
+        check=check_url, help='where orders are sent; { env = "NAME" } for a URL that is itself a secret'
     )
     urls: dict[str, Source] = option({}, check=check_urls, help="where orders of an action are sent instead, by action")
     method: str = option("POST", choices=METHODS, help="HTTP method of the requests")
@@ -38,7 +38,7 @@ class Webhook(Broker):
         {}, choices=METHODS, check=check_actions, help="HTTP method of the requests of an action instead, by action"
     )
     headers: dict[str, Source] = option(
-        {}, check=check_headers, help="headers to send; the value of a secret one comes from the environment"
+        {}, check=check_headers, help='headers to send; { env = "NAME" } is the value of a secret one'
     )
     token: str | None = option(None, secret=True, help="sent as Authorization: Bearer …")
     signing_key: str | None = option(None, secret=True, help="signs every request with HMAC-SHA256")

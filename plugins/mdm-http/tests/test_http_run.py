@@ -148,6 +148,7 @@ class TestRun:
         """Neither its files nor its output hold a secret, though requests carry them and answers repeat them."""
         Shop(endpoint, deduplicates=True)
         done = run(tmp_path, endpoint.url(""), monkeypatch, deduplicates=True)
+        assert 0 == done.returncode, done.stderr
         request = endpoint.requests[0]
         headers = (request.headers["authorization"], request.headers["x-api-key"])
         assert (f"/{SECRETS['PATH']}", f"Bearer {SECRETS['TOKEN']}", SECRETS["HEADER"]) == (request.path, *headers)
