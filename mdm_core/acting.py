@@ -9,7 +9,7 @@ import msgspec
 from mdm_core.control import Control
 from mdm_core.decision import Decision
 from mdm_core.execution import Executor
-from mdm_core.journal import Journal
+from mdm_core.journal import Journal, SwitchedOff, TimedOut
 from mdm_core.pipeline import Pipeline
 from mdm_core.recording import Recorder
 from mdm_core.signals import StopSignals
@@ -113,6 +113,17 @@ class Acting:
         self._recorder.flush()
         self._journal.flush()
 
+    def note_overruns(self) -> None:
+        """Write down which components took too long, so that a replay need not wait for them."""
+        limits = self._pipeline.limits
+        while limits is not None and limits.overruns:
+            o = limits.overruns.pop(0)
+            self._journal.add(TimedOut, o.step, o.stage, o.component, o.code, o.seq)
+            if o.off_for:
+                step = self._pipeline.step - 1 if o.step is None else o.step
+                self._journal.add(SwitchedOff, step, o.component, o.off_for)
+                self._recorder.audit("switched_off", {"step": step, "component": o.component, "decisions": o.off_for})
+
     def _commit(self) -> None:
         executor, held = self._executor, self.held
         if executor is not None:
@@ -133,3 +144,4 @@ class Acting:
         for make in self._journal.take_inputs(pipeline.step):
             for failure in pipeline.observe(make(pipeline.feedback_seq + 1)):
                 self._recorder.failure(failure)
+                self.note_overruns()

@@ -9,16 +9,18 @@ from typing import Any
 
 import attrs
 
-from mdm_core.config import Config, Place, Table
+from mdm_core.config import CommonOptions, Config, Place, Table
 from mdm_core.contracts import Component
 from mdm_core.errors import ConfigError, PluginError
 from mdm_core.kinds import BY_SECTION, Kind, kind_of
+from mdm_core.lifecycle import with_children
 from mdm_core.options import BadValue, OptionField, describe_type, jsonable, option_fields
 from mdm_core.plugins import Registry
 from mdm_core.scanning import Plugin
 from mdm_core.wording import did_you_mean, listing, one_line
 
 PRIVATE = "[private]"
+_COMMON = frozenset(field.name for field in option_fields(CommonOptions))
 
 
 @attrs.frozen
@@ -129,19 +131,37 @@ class Builder:
         except PluginError as error:
             self._problem(table.place.child("use"), str(error))
             return None
-        values = self._values(cls, table, known={"use"})
+        values = self._values(cls, table, known={"use", *_COMMON})
+        common = self._common(cls, table, kind)
         made = None if values is None else self._construct(cls, values.arguments, table.place, component_id)
         if values is None or made is None:
             return None
         object.__setattr__(made, "component_id", component_id)
+        if common is not None and common.timeout_ms is not None:
+            for part in with_children(made):
+                object.__setattr__(part, "timeout_ms", common.timeout_ms)
         children = values.children
-        resolved = {"use": component_id, **values.shown}
+        shown = {} if common is None else {k: v for k, v in attrs.asdict(common).items() if v is not None}
+        resolved = {"use": component_id, **shown, **values.shown}
         plugins = [registered.plugin, *(p for child in children for p in child.plugins)]
         public = (v for name, v in values.arguments.items() if name not in values.private)
         files = [*paths(public), *(f for child in children for f in child.files)]
         private: list[tuple[str, Mapping[str, Any]]] = [(component_id, values.private)] if values.private else []
         private += [p for child in children for p in child.private]
         return Built(made, component_id, table.place, resolved, tuple(plugins), tuple(files), tuple(private))
+
+    def _common(self, cls: type, table: Table, kind: Kind) -> CommonOptions | None:
+        """What core itself takes from a component's table; None if nothing stands there."""
+        for name in _COMMON & {field.name for field in option_fields(cls)}:
+            self._problem(table.place, f"{cls.__name__} has an option {name!r}, which belongs to core; tell its author")
+        given = {name: value for name, value in table.values.items() if name in _COMMON}
+        for name in given:
+            refusal = _refusal(name, table.place, kind)
+            if refusal is not None:
+                self._problem(table.place.child(name), refusal)
+                return None
+        values = self._values(CommonOptions, Table(given, table.place), known=set()) if given else None
+        return None if values is None else CommonOptions(**values.arguments)
 
     def _values(self, cls: type, table: Table, known: set[str]) -> _Values | None:
         """Check every option of a table; None if anything is wrong."""
@@ -241,6 +261,16 @@ class Builder:
 
     def _problem(self, place: Place, text: str) -> None:
         self.problems.append(f"{place}: {text}")
+
+
+def _refusal(name: str, place: Place, kind: Kind) -> str | None:
+    if sum(isinstance(key, str) for key in place.path) > 1:
+        return "belongs to the outermost table, which it concerns as a whole; move it there"
+    if kind.section == "source":
+        return "a source may wait for as long as it likes; take it away"
+    if kind.section == "broker" and name == "timeout_ms":
+        return "a broker's time limit stands in [execution]; set attempt_timeout_ms there"
+    return None
 
 
 def paths(values: Iterable[Any]) -> Iterator[Path]:

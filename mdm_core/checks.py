@@ -15,11 +15,48 @@ _EXACT = 1 << 64
 _REMEMBERED = 50_000
 
 
-class FeatureCheck:
-    """Gives features as the model and the packet may have them."""
+class Sizes:
+    """How much a component may answer.
 
-    def __init__(self) -> None:
+    Args:
+        max_items: Features, reasons or parameters at most.
+        max_text: Characters of one of them at most.
+    """
+
+    def __init__(self, max_items: int, max_text: int) -> None:
+        self.max_items = max_items
+        self.max_text = max_text
+
+    def check(self, answer: Proposal | FinalDecision) -> None:
+        """Check what a model or a modulator answered.
+
+        Raises:
+            ContractError: It has too many reasons or parameters, or one that is too long or no text.
+        """
+        reasons, params, longest = answer.reasons, answer.params, self.max_text
+        for reason in reasons:
+            if not isinstance(reason, str) or len(reason) > longest:
+                raise ContractError(f"a reason is a text of at most {longest} characters")
+        if len(reasons) > self.max_items:
+            raise ContractError(f"at most {self.max_items} reasons are possible")
+        if params:
+            if len(params) > self.max_items:
+                raise ContractError(f"at most {self.max_items} parameters are possible")
+            for value in params.values():
+                if type(value) is str and len(value) > longest:
+                    raise ContractError(f"a parameter has at most {longest} characters")
+
+
+class FeatureCheck:
+    """Gives features as the model and the packet may have them.
+
+    Args:
+        sizes: How many and how long they may be.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
         self._names: set[str] = set()
+        self._max_features, self._max_text = sizes.max_items, sizes.max_text
 
     def check(self, features: Features) -> Features:
         """Check what extractors returned.
@@ -31,23 +68,25 @@ class FeatureCheck:
             The same, or a copy in which numbers are finite or None and values are of builtin types.
 
         Raises:
-            ContractError: It is no dict, a name is no text, or a value is no number, bool, text or None.
+            ContractError: It is no dict or too large, a name is no text, or a value is no number, bool, text or None.
         """
         if type(features) is not dict:
             raise ContractError("features must be a dict")
+        if len(features) > self._max_features:
+            raise ContractError(f"at most {self._max_features} features are possible")
         if not self._names.issuperset(features):
             self._learn(features)
-        return features if _are_fine(features) else _mended(features)
+        return features if _are_fine(features, self._max_text) else _mended(features, self._max_text)
 
     def _learn(self, features: Features) -> None:
-        if not all(isinstance(name, str) for name in features):
-            raise ContractError("the name of a feature must be text")
+        if not all(isinstance(name, str) and len(name) <= self._max_text for name in features):
+            raise ContractError(f"the name of a feature must be text of at most {self._max_text} characters")
         if len(self._names) >= _REMEMBERED:  # names may come from hostile events
             self._names.clear()
         self._names.update(features)
 
 
-def _are_fine(features: Features) -> bool:
+def _are_fine(features: Features, max_text: int) -> bool:
     for value in features.values():
         kind = type(value)
         if kind is float:
@@ -56,13 +95,19 @@ def _are_fine(features: Features) -> bool:
         elif kind is int:
             if not -_EXACT < value < _EXACT:  # type: ignore[operator]
                 return False
+        elif kind is str:
+            if len(value) > max_text:  # type: ignore[arg-type]
+                raise ContractError(f"a feature has at most {max_text} characters")
         elif kind not in _AS_IT_IS:
             return False
     return True
 
 
-def _mended(features: Features) -> Features:
-    return {name: _mended_value(value) for name, value in features.items()}
+def _mended(features: Features, max_text: int) -> Features:
+    mended = {name: _mended_value(value) for name, value in features.items()}
+    if any(isinstance(value, str) and len(value) > max_text for value in mended.values()):
+        raise ContractError(f"a feature has at most {max_text} characters")
+    return mended
 
 
 def _mended_value(value: Any) -> Feature:

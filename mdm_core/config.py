@@ -48,10 +48,27 @@ class PipelineOptions:
         "event", choices=["event", "wall"], help="what now_ms is: the highest timestamp seen, or the wall clock"
     )
     seed: int = option(0, help="seed of context.random")
+    timeout_ms: int | None = option(None, ge=1, help="longest time for a whole decision, in milliseconds")
+    switch_off_after: int = option(
+        3, ge=1, help="time-outs in a row after which a component of the decision is switched off"
+    )
+    switch_off_for: int = option(100, ge=1, help="number of decisions for which it is, all of which fail closed")
+    max_features: int = option(10_000, ge=1, help="features, reasons or parameters of one decision at most")
+    max_text: int = option(65_536, ge=1, help="characters of one feature, reason or parameter at most")
     group: int | None = option(
         None,
         ge=1,
         help="receipts are applied before the steps divisible by this; default 64, or 1 with the wall clock",
+    )
+
+
+@attrs.frozen
+class CommonOptions:
+    """What may stand in every component's table besides its own options."""
+
+    timeout_ms: int | None = option(None, ge=1, help="longest time for one call of the component, in milliseconds")
+    isolate: str | None = option(
+        None, choices=["process"], help="'process' runs the component in a process of its own, which can be killed"
     )
 
 

@@ -33,10 +33,12 @@ class Component(ABC):
 
     Attributes:
         component_id: ``plugin.component`` once core has built it; the class's name otherwise.
+        timeout_ms: Longest time for one call of the component, in milliseconds, or None.
         notice: What the user must know of how the component works here; set in ``open``, said when a run begins.
     """
 
     component_id: str = ""
+    timeout_ms: int | None = None
     notice: str = ""
 
     def open(self, build: Build) -> None:  # noqa: B027 - optional

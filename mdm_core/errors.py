@@ -10,6 +10,8 @@ MdmError
 ├── DuplicateFeature           two feature extractors gave the same name
 ├── ContractError              a component broke its contract (wrong type, value out of range)
 ├── StageError                 a component failed and says by which code it wants to be known
+│   ├── TimedOut               a component took too long
+│   └── SwitchedOff            a component took too long too often and is not asked for a while
 └── ExpressionError            an expression in a configuration that is not accepted
 """
 
@@ -98,6 +100,30 @@ class StageError(MdmError):
         self.error = error
         self.reason_code = f"{reason_code}:{error}" if error else reason_code
         super().__init__(self.reason_code)
+
+
+class TimedOut(StageError):
+    """A component took longer than its time limit.
+
+    Args:
+        reason_code: Such as ``model_timeout``.
+    """
+
+    def __init__(self, reason_code: str) -> None:
+        super().__init__(reason_code)
+        self.error = type(self).__name__
+
+
+class SwitchedOff(StageError):
+    """A component took too long so often that it is not asked for a while.
+
+    Args:
+        reason_code: Such as ``model_switched_off``.
+    """
+
+    def __init__(self, reason_code: str) -> None:
+        super().__init__(reason_code)
+        self.error = type(self).__name__
 
 
 class ExpressionError(MdmError, ValueError):

@@ -10,10 +10,11 @@ from typing import Any
 
 import attrs
 
+from mdm_core.alarm import limited
 from mdm_core.config import ExecutionOptions
 from mdm_core.contracts import Broker
 from mdm_core.decision import Decision
-from mdm_core.errors import ContractError
+from mdm_core.errors import ContractError, TimedOut
 from mdm_core.failures import describe, not_of_ours
 from mdm_core.journal import Answered, Ended, Intent, Journal
 from mdm_core.orders import make_order, payload_hash
@@ -38,6 +39,7 @@ class Job:
         started_ns: When the first attempt began, by ``time.perf_counter_ns``.
         attempts: How often the broker was asked.
         outcome: What came of it, or None.
+        in_doubt: Whether an attempt may have taken effect, though later ones did not.
         failed_closed: Whether the broker raised, took too long, or answered something that is no receipt.
     """
 
@@ -46,6 +48,7 @@ class Job:
     started_ns: int = 0
     attempts: int = 0
     outcome: Outcome | None = None
+    in_doubt: bool = False
     failed_closed: bool = False
 
 
@@ -88,7 +91,11 @@ class Executor:
         on_failure: Callable[[Failure], None],
     ) -> None:
         self._broker = broker
-        self._execute: Callable[[Order], Any] = broker.execute
+        limit = options.attempt_timeout_ms
+        self._execute: Callable[[Order], Any] = limited("broker", limit, broker.execute)
+        self._resolve = limited("broker", limit, broker.resolve)
+        self._cancel = limited("broker", limit, broker.cancel)
+        self._fill = limited("broker", limit, self._fill_from_poll)
         self._run_id = run_id
         self._options = options
         self._journal = journal
@@ -170,8 +177,8 @@ class Executor:
     def cancel_pending(self) -> None:
         """Take back what can be taken back of the orders in flight."""
         for key, job in list(self._pending.items()):
-            receipt = self._ask(job, self._broker.cancel, key)
-            if receipt is None or receipt.status == "pending":
+            receipt = self._ask(job, self._cancel, key)
+            if receipt is None or receipt.status not in _ENDS_BY_ITSELF:
                 continue
             self._note(job, receipt, _elapsed_ms(job.started_ns))
             del self._pending[key]
@@ -184,7 +191,7 @@ class Executor:
         if receipt.status == "pending":
             self._pending[job.order.idempotency_key] = job
             job.outcome = "pending"
-        elif receipt.status == "unknown":
+        elif receipt.status == "unknown" or (job.in_doubt and receipt.status != "done"):
             self._give_up(job)
         else:
             # An order that an operator kept from being tried again has not failed.
@@ -196,7 +203,7 @@ class Executor:
 
     def _give_up(self, job: Job) -> None:
         """Nobody may ask for it again; perhaps the broker can tell what came of it."""
-        receipt = self._ask(job, self._broker.resolve, job.order.idempotency_key)
+        receipt = self._ask(job, self._resolve, job.order.idempotency_key)
         if receipt is not None and receipt.status in _ENDS_BY_ITSELF:
             self._note(job, receipt, _elapsed_ms(job.started_ns))
             self._end(job, "done" if receipt.status == "done" else "failed", receipt)
@@ -252,6 +259,7 @@ class Executor:
         started = time.perf_counter_ns()
         # Whether the order took effect before the broker raised cannot be known here.
         receipt = self._ask(job, self._execute, self._due(job)) or Receipt("unknown", "error")
+        job.in_doubt = job.in_doubt or receipt.status == "unknown"
         self._note(job, receipt, _elapsed_ms(started))
         return receipt
 
@@ -269,17 +277,21 @@ class Executor:
             not_of_ours(error)
             if not isinstance(error, NotImplementedError) or ask is self._execute:
                 self._failed(error, job)
-        return None
+            return Receipt("unknown", "timeout") if isinstance(error, TimedOut) else None
 
     def _polled(self) -> list[tuple[str, Receipt]]:
         answers: list[tuple[str, Receipt]] = []
         try:
-            # Filled one by one, so that those before an error are not lost.
-            answers.extend((str(key), _receipt(receipt)) for key, receipt in self._broker.poll())
+            self._fill(answers)
         except BaseException as error:
             not_of_ours(error)
             self._failed(error, None)
         return answers
+
+    def _fill_from_poll(self, answers: list[tuple[str, Receipt]]) -> None:
+        # One by one, so that those before an error are not lost.
+        for key, receipt in self._broker.poll():
+            answers.append((str(key), _receipt(receipt)))
 
     def _make_room(self) -> None:
         while len(self._pending) >= self._options.max_in_flight:

@@ -124,6 +124,20 @@ class TimedOut(Entry, frozen=True, tag="timeout"):
     seq: int | None = None
 
 
+class SwitchedOff(Entry, frozen=True, tag="switched_off"):
+    """A component that took too long too often, and is not asked for a while. It follows from the time-outs.
+
+    Attributes:
+        step: The decision after which it is not.
+        component: Its name in the pipeline.
+        decisions: For how many decisions.
+    """
+
+    step: int
+    component: str
+    decisions: int
+
+
 class Clock(Entry, frozen=True, tag="clock"):
     """The wall clock as a decision saw it.
 
@@ -148,7 +162,7 @@ class Applied(Entry, frozen=True, tag="applied"):
     through: int
 
 
-AnyEntry: TypeAlias = Union[Intent, Answered, Ended, Command, TimedOut, Clock, Applied]  # noqa: UP007 - msgspec reads it
+AnyEntry: TypeAlias = Union[Intent, Answered, Ended, Command, TimedOut, SwitchedOff, Clock, Applied]  # noqa: UP007 - msgspec reads it
 _INPUTS = (Answered, Ended, Command)
 
 

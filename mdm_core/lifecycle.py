@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
 
 from mdm_core.contracts import Component
 from mdm_core.errors import ConfigError
+from mdm_core.failures import not_of_ours
 from mdm_core.log import get_logger
 from mdm_core.options import children_of, without_secrets
+from mdm_core.state import states_of
 from mdm_core.values import Build
 from mdm_core.wording import one_line
 
@@ -62,5 +67,27 @@ def close_all(opened: list[Component]) -> None:
         component = opened.pop()
         try:
             component.close()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            not_of_ours(error)
             _log.error("%s could not be closed: %s", name_of(component), type(error).__name__)
+
+
+def rebuild(component: Component, build: Build) -> None:
+    """Make a component and its children anew, in place, from their options and their keyed states.
+
+    What else they remembered may be half of something, because they were broken off in the middle of it.
+
+    Args:
+        component: The component.
+        build: The surroundings.
+    """
+    for part in with_children(component):
+        states = states_of(part)
+        close_all([part])
+        if attrs.has(type(part)):
+            cls: Any = type(part)
+            fields = [field for field in attrs.fields(cls) if field.init]
+            cls.__init__(part, **{field.alias: getattr(part, field.name) for field in fields})
+            for name, state in states.items():
+                object.__setattr__(part, name, state)
+        part.open(build)

@@ -13,13 +13,14 @@ from typing import Any, Literal, cast
 from mdm_core import ops
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
 from mdm_core.building import Builder, Built
-from mdm_core.checks import FeatureCheck, check_proposal, checked_final, failed_closed
+from mdm_core.checks import FeatureCheck, Sizes, check_proposal, checked_final, failed_closed
 from mdm_core.config import PipelineOptions, load_config
 from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
 from mdm_core.decision import Decision
 from mdm_core.errors import ContractError, DuplicateFeature, InvalidEvent
-from mdm_core.failures import describe
+from mdm_core.failures import describe, not_of_ours
 from mdm_core.lifecycle import close_all, name_of, open_all, with_children
+from mdm_core.limits import Limits
 from mdm_core.log import get_logger
 from mdm_core.orders import make_order
 from mdm_core.plugins import Registry
@@ -60,6 +61,11 @@ class Pipeline:
         outcome: Dotted path of the label, taken out before anything is decided.
         clock: ``event`` (the highest timestamp seen) or ``wall``.
         seed: Seed of ``context.random``.
+        timeout_ms: Longest time for a whole decision; a component's own ``timeout_ms`` is its longest time for a call.
+        switch_off_after: Time-outs in a row after which a component is switched off.
+        switch_off_for: Number of decisions for which it is.
+        max_features: Features, reasons or parameters of one decision at most.
+        max_text: Characters of one feature, reason or parameter at most.
         run_id: Id that contexts and packets carry.
         base_dir: Relative paths in options are relative to it.
         run_dir: Directory of the run, for components that write.
@@ -81,12 +87,29 @@ class Pipeline:
         outcome: str | None = None,
         clock: Literal["event", "wall"] = "event",
         seed: int = 0,
+        timeout_ms: int | None = None,
+        switch_off_after: int = 3,
+        switch_off_for: int = 100,
+        max_features: int = 10_000,
+        max_text: int = 65_536,
         run_id: str = "local",
         base_dir: str | Path = ".",
         run_dir: Path | None = None,
     ) -> None:
-        options = PipelineOptions(key, timestamp, timestamp_unit, id, outcome, clock, seed)
-        self.options = options
+        PipelineOptions(  # which checks them
+            key=key,
+            timestamp=timestamp,
+            timestamp_unit=timestamp_unit,
+            id=id,
+            outcome=outcome,
+            clock=clock,
+            seed=seed,
+            timeout_ms=timeout_ms,
+            switch_off_after=switch_off_after,
+            switch_off_for=switch_off_for,
+            max_features=max_features,
+            max_text=max_text,
+        )
         self.features = (features,) if isinstance(features, FeatureExtractor) else tuple(features)
         self.model = model
         self.modulators = tuple(modulators)
@@ -106,14 +129,32 @@ class Pipeline:
         self._get_time = getter(timestamp) if timestamp is not None else None
         self._get_id = getter(id) if id is not None else None
         self._to_ms = to_ms(timestamp_unit)
-        self._checked = FeatureCheck().check
+        self._sizes = Sizes(max_features, max_text)
+        self._checked = FeatureCheck(self._sizes).check
+        self._check_size = self._sizes.check
+        limited = timeout_ms is not None or any(c.timeout_ms is not None for c in self.components())
+        self.limits = Limits(timeout_ms, switch_off_after, switch_off_for, self.build) if limited else None
         self._open()
+        self._bind()
+
+    def _bind(self) -> None:
+        """Resolve what is called per event, each method with its component's name."""
         name = _unique_names(self.components())
-        self._extract = [(e.extract, name(e)) for e in self.features]
+        learners = [c for c in self.components() if type(c).observe is not Component.observe]
+        limits = self.limits
+        stage = limits.stage if limits is not None else _unlimited
+        self._extract = [(stage("features", e, name(e), e.extract), name(e)) for e in self.features]
+        self._propose = stage("model", self.model, name(self.model), self.model.propose)
+        self._model_name = name(self.model)
+        self._modulate = [(stage("modulator", m, name(m), m.modulate), name(m)) for m in self.modulators]
+        self._learners: list[tuple[str, Callable[[Fact], None]]]
+        if limits is None:
+            self._learners = [(name(c), c.observe) for c in learners]
+        else:
+            extract, first = self._extract[0]
+            self._extract[0] = limits.first(extract, self.features), first
+            self._learners = [(name(c), limits.learner(c, name(c), c.observe)) for c in learners]
         self._extract_alone = self._extract[0] if len(self._extract) == 1 else None
-        self._propose, self._model_name = model.propose, name(model)
-        self._modulate = [(m.modulate, name(m)) for m in self.modulators]
-        self._learners = [(name(c), c.observe) for c in self.components() if type(c).observe is not Component.observe]
 
     @classmethod
     def from_config(cls, path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
@@ -214,6 +255,7 @@ class Pipeline:
             action = answered.action
             if type(action) is not Action or not 0.0 <= answered.confidence <= 1.0:
                 check_proposal(answered)
+            self._check_size(answered)
             proposal = answered
             final = FinalDecision(action, True, proposal.reasons, None, None, None, proposal.params)
             if action is not _HOLD:
@@ -224,10 +266,12 @@ class Pipeline:
                     answer = modulate(proposal, final, ctx)
                     if answer is not final:
                         final = checked_final(answer)
+                        self._check_size(final)
                         if final.action is _HOLD or not final.allowed:
                             break
                 final = denied or final
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            not_of_ours(error)
             failure = self._failed(stage, name, error, ctx)
             final = failed_closed(failure)
             proposal = proposal or Proposal(_HOLD, 0.0, [failure.reason_code], {})
@@ -266,7 +310,8 @@ class Pipeline:
         for name, learn in self._learners:
             try:
                 learn(fact)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                not_of_ours(error)
                 failures.append(describe("observe", name, error))
         return failures
 
@@ -276,7 +321,8 @@ class Pipeline:
             ctx.component = name
             try:
                 learn(fact)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                not_of_ours(error)
                 # A guard that could not count this decision must not see it carried out.
                 failure = failure or self._failed("observe", name, error, ctx)
         return failure
@@ -387,10 +433,19 @@ class PipelineParts:
             outcome=o.outcome,
             clock=cast(Literal["event", "wall"], o.clock),
             seed=o.seed,
+            timeout_ms=o.timeout_ms,
+            switch_off_after=o.switch_off_after,
+            switch_off_for=o.switch_off_for,
+            max_features=o.max_features,
+            max_text=o.max_text,
             run_id=run_id,
             base_dir=base_dir,
             run_dir=run_dir,
         )
+
+
+def _unlimited(_stage: str, _component: Component, _name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    return method
 
 
 def _as_dict(event: Event) -> dict[str, Any]:

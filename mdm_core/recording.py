@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from numbers import Real
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, cast
 import attrs
 import msgspec
 
+from mdm_core.alarm import limited
 from mdm_core.contracts import Observer, TraceSink
 from mdm_core.decision import Decision, packet_dict
 from mdm_core.errors import MdmError
-from mdm_core.failures import describe
+from mdm_core.failures import describe, not_of_ours
 from mdm_core.log import get_logger
 from mdm_core.redacting import Redaction
 from mdm_core.rundir import DEAD_LETTER_FILE, now_text, open_private
@@ -59,7 +60,7 @@ class Recorder:
         self._redact_packet = redaction.packet_redactor()
         self._redact = redaction.mapping
         self._sinks = sinks
-        self._packet_writers = [(s.write, s) for s in sinks if s.accepts == "packets"]
+        self._packet_writers = [(_limited(s, s.write), s) for s in sinks if s.accepts == "packets"]
         self._audit_sinks = [s for s in sinks if s.accepts == "audit"]
         self._observers = list(observers)
         self._dropped: set[int] = set()
@@ -96,7 +97,8 @@ class Recorder:
             for write, sink in self._packet_writers:
                 try:
                     write(packet)
-                except (Exception, SystemExit) as error:
+                except BaseException as error:
+                    not_of_ours(error)
                     raise self._sink_failed(sink, error) from error
             for observer in self._watches_decisions:
                 self._tell(observer, "on_decision", packet)
@@ -166,8 +168,9 @@ class Recorder:
             raise self._dead_letters_failed(error) from error
         for sink in self._sinks:
             try:
-                sink.flush(durable)
-            except (Exception, SystemExit) as error:
+                _limited(sink, sink.flush)(durable)
+            except BaseException as error:
+                not_of_ours(error)
                 raise self._sink_failed(sink, error) from error
 
     def end(self, summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -225,8 +228,9 @@ class Recorder:
         if id(observer) in self._dropped:  # since the telling began, because telling another one dropped it
             return None
         try:
-            return getattr(observer, method)(argument)
-        except (Exception, SystemExit) as error:
+            return _limited(observer, getattr(observer, method))(argument)
+        except BaseException as error:
+            not_of_ours(error)
             self._drop(observer, error)
         return None
 
@@ -239,8 +243,9 @@ class Recorder:
 
     def _write(self, sink: TraceSink, record: Mapping[str, Any]) -> None:
         try:
-            sink.write(record)
-        except (Exception, SystemExit) as error:
+            _limited(sink, sink.write)(record)
+        except BaseException as error:
+            not_of_ours(error)
             raise self._sink_failed(sink, error) from error
 
     def _sink_failed(self, sink: TraceSink, error: BaseException) -> TraceFailed:
@@ -253,6 +258,10 @@ class Recorder:
         self._tally.errors[f"trace_error:{type(error).__name__}"] += 1
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         return TraceFailed(f"{what} failed: {type(error).__name__}{reason}")
+
+
+def _limited(component: TraceSink | Observer, method: Callable[..., Any]) -> Callable[..., Any]:
+    return limited("trace" if isinstance(component, TraceSink) else "observer", component.timeout_ms, method)
 
 
 class _DeadLetters:

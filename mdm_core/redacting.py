@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from mdm_core.alarm import limited
 from mdm_core.contracts import Redactor
 from mdm_core.errors import ContractError
+from mdm_core.failures import not_of_ours
 
 MASK = "[REDACTED]"
 FAILED = "[REDACTION FAILED]"
@@ -37,8 +39,9 @@ class Redaction:
     def __init__(self, redactor: Redactor | None) -> None:
         self.failures = 0
         self.last_error = ""
-        walk = _walk(redactor)
-        self._redact = walk.redact if walk is not None else _as_it_is if redactor is None else redactor.redact
+        redact = _as_it_is if redactor is None else limited("redaction", redactor.timeout_ms, redactor.redact)
+        walk = _walk(redactor, redact)
+        self._redact = redact if walk is None else walk.redact
         self._redact_packet = walk.packet if walk is not None else self._redact
 
     def mapping(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -52,7 +55,8 @@ class Redaction:
         """
         try:
             return _checked(self._redact(data))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            not_of_ours(error)
             self._failed(error)
             return {"redaction": FAILED}
 
@@ -77,7 +81,8 @@ class Redaction:
                 if type(redacted) is dict or isinstance(redacted, Mapping):
                     return redacted
                 raise ContractError(_NO_MAPPING)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                not_of_ours(error)
                 failed(error)
                 return _bare(packet)
 
@@ -92,9 +97,11 @@ def _as_it_is(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return data
 
 
-def _walk(redactor: Redactor | None) -> _KeyWalk | None:
+def _walk(redactor: Redactor | None, redact: Redact) -> _KeyWalk | None:
     hides = getattr(redactor, "hides", None)
-    return _KeyWalk(redactor.redact, hides) if redactor is not None and callable(hides) else None
+    if redactor is None or not callable(hides):
+        return None
+    return _KeyWalk(redact, limited("redaction", redactor.timeout_ms, hides))
 
 
 def _checked(redacted: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -119,7 +126,8 @@ class _KeyWalk:
     def _shows_packet_keys(self) -> bool:
         try:
             return not any(map(self._hides, _PACKET_KEYS))
-        except (Exception, SystemExit):
+        except BaseException as error:
+            not_of_ours(error)
             return False
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from mdm_core.decision import Decision
 from mdm_core.errors import MdmError
-from mdm_core.journal import Answered, AnyEntry, Applied, Clock, Command, Ended
+from mdm_core.journal import Answered, AnyEntry, Applied, Clock, Command, Ended, TimedOut
+from mdm_core.limits import Call
 from mdm_core.orders import make_order
 from mdm_core.pipeline import Pipeline
 from mdm_core.values import Commanded, Event, Executed, Fact, Order, Position, Receipt, Settled
@@ -28,12 +29,14 @@ class RecordedInputs:
         entries: The run's journal.
 
     Attributes:
+        timeouts: Calls of components that took too long, each with its reason code.
         unapplied: Inputs that the run wrote down and ended before it learned of them.
     """
 
     def __init__(self, entries: Iterable[AnyEntry]) -> None:
         self._before: dict[int, list[_Input]] = defaultdict(list)
         self._clock: dict[int, int] = {}
+        self.timeouts: dict[Call, str] = {}
         self.unapplied: list[_Input] = []
         for entry in entries:
             if isinstance(entry, _Input):
@@ -41,6 +44,8 @@ class RecordedInputs:
             elif isinstance(entry, Applied):
                 self._before[entry.before] += [i for i in self.unapplied if i.n <= entry.through]
                 self.unapplied = [i for i in self.unapplied if i.n > entry.through]
+            elif isinstance(entry, TimedOut):
+                self.timeouts[entry.step, entry.stage, entry.component, entry.seq] = entry.code
             elif isinstance(entry, Clock):
                 self._clock[entry.step] = entry.now_ms
 
@@ -71,9 +76,16 @@ class Replay:
         pipeline: A new pipeline, from the run's configuration.
         inputs: What the run learned besides events.
         run_id: Id of the run.
+
+    Raises:
+        ReplayFailed: The run had time limits, and the pipeline has none.
     """
 
     def __init__(self, pipeline: Pipeline, inputs: RecordedInputs, run_id: str) -> None:
+        if pipeline.limits is not None:
+            pipeline.limits.recorded = inputs.timeouts
+        elif inputs.timeouts:
+            raise ReplayFailed("the journal tells of time-outs, and the pipeline has no time limits")
         self._pipeline = pipeline
         self._inputs = inputs
         self._run_id = run_id

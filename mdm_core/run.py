@@ -16,7 +16,7 @@ from mdm_core.contracts import Broker, Component, DataSource, Observer, Redactor
 from mdm_core.control import Control
 from mdm_core.errors import ContractError, InvalidEvent, MdmError
 from mdm_core.execution import Executor
-from mdm_core.failures import describe
+from mdm_core.failures import describe, not_of_ours
 from mdm_core.journal import Clock, Journal, JournalFailed
 from mdm_core.lifecycle import close_all, open_all, with_children
 from mdm_core.pipeline import Pipeline
@@ -193,7 +193,8 @@ class Run:
         run = self.plan.run_json(self.run_id)
         try:
             run["source"] = self._source.identity()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            not_of_ours(error)
             raise self._source_failed(error) from error
         finally:
             run = dict(self._redaction.mapping(run))
@@ -219,8 +220,9 @@ class Run:
         total = self._total() if progress is not None else None
         no_action = Action.HOLD
         read = 0
-        records = self._records()
         try:
+            signals.reading = True
+            records = iter(self._source.records())
             while not signals.asked and read != limit:
                 signals.reading = True
                 item = next(records, _END)
@@ -233,6 +235,8 @@ class Run:
                     except InvalidEvent as error:
                         self._recorder.dead_letter(error.reason, item.position, item.event)
                     else:
+                        if decision.failure is not None:
+                            acting.note_overruns()
                         if wall:
                             self._journal.add(Clock, decision.step, decision.context["now_ms"])
                         final = decision.final
@@ -258,16 +262,15 @@ class Run:
                     progress(read, total)
         except Interrupted:
             pass
+        except BaseException as error:
+            if not signals.reading:
+                raise
+            not_of_ours(error)
+            raise self._source_failed(error) from error
         finally:
             signals.reading = False
         if progress is not None:
             progress(read, total)
-
-    def _records(self) -> Iterator[Record | Reject | Idle]:
-        try:
-            yield from self._source.records()
-        except (Exception, SystemExit) as error:
-            raise self._source_failed(error) from error
 
     def _source_failed(self, error: BaseException) -> SourceFailed:
         failure = describe("source", self._source.component_id, error)
@@ -282,7 +285,8 @@ class Run:
     def _total(self) -> int | None:
         try:
             length = self._source.length
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            not_of_ours(error)
             raise self._source_failed(error) from error
         return length if self.limit is None or length is None else min(length, self.limit)
 

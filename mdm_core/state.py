@@ -102,6 +102,19 @@ class KeyedState(Generic[S]):
         self._states.move_to_end(key)
         self._evict()
 
+    def put_back(self, key: Key, data: bytes | None) -> None:
+        """Undo what was done to a key's state, and count as a use of the key, whether it was used or not.
+
+        Args:
+            key: The key.
+            data: What ``export`` gave before; None if the key was not remembered.
+        """
+        if key is None and data is None:
+            self._states.pop(None, None)
+            return
+        self[key]  # so that which keys are forgotten does not depend on how far it came
+        self._states[key] = self._factory() if data is None else self._read(data)
+
     def snapshot(self) -> bytes:
         """Encode all states, in their order of use, and the count of evictions."""
         items = [(_packed(key), self._encode(state)) for key, state in self._states.items()]

@@ -473,7 +473,8 @@ class TestOptions:
         """The section [pipeline] is checked like a component."""
         assert refuse('[pipeline]\nkeys = "who"\n') == [
             "pipeline.toml:2 [pipeline] keys: unknown option (did you mean 'key'?); "
-            "options: clock, group, id, key, outcome, seed, timestamp, timestamp_unit"
+            "options: clock, group, id, key, max_features, max_text, outcome, seed, switch_off_after, switch_off_for, "
+            "timeout_ms, timestamp, timestamp_unit"
         ]
 
     @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from mdm_core import (
     Proposal,
     ProposalModel,
     Receipt,
+    Settled,
     component,
     keyed_state,
 )
@@ -1071,7 +1072,10 @@ class TestFacts:
         assert Action.ACT is decision.proposal.action
         assert decision.failure is not None
         assert decision.failure.component == "Broken"
-        assert len(ledger.facts) == 1
+        decided, taken_back = ledger.facts
+        assert isinstance(decided, Decided)
+        assert isinstance(taken_back, Settled)
+        assert (Action.ACT, "denied") == (taken_back.order.action, taken_back.outcome)
 
     def test_every_kind_of_component_may_learn(self) -> None:
         """Extractors, models, children and modulators learn in the order of the pipeline, children first."""
