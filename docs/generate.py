@@ -12,6 +12,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import mdm_core
 from mdm_core import contracts, errors, hookspecs, values
 from mdm_core.cli.main import cli
 from mdm_core.cli.show import toml_value
-from mdm_core.config import PipelineOptions
+from mdm_core.config import CommonOptions, ExecutionOptions, PipelineOptions
 from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind
 from mdm_core.options import OptionField, describe_type, jsonable, option_fields
@@ -76,6 +77,22 @@ def renewed(page: Path) -> str:
 def pipeline_options() -> Iterator[str]:
     """The options of ``[pipeline]``."""
     yield from _options(option_fields(PipelineOptions))
+
+
+def execution_options() -> Iterator[str]:
+    """The options of ``[execution]``."""
+    yield from _options(option_fields(ExecutionOptions))
+
+
+def common_options() -> Iterator[str]:
+    """What every component's table may hold."""
+    yield from _options(option_fields(CommonOptions))
+
+
+def faults() -> Iterator[str]:
+    """The fault matrix, from the list that the tests go by."""
+    sys.path.insert(0, str(DOCS.parent / "tests" / "docs"))
+    yield from import_module("fault_matrix").table()
 
 
 def first_party() -> dict[str, list[str]]:
@@ -358,6 +375,9 @@ def _cell(text: str) -> str:
 
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "pipeline-options": pipeline_options,
+    "execution-options": execution_options,
+    "common-options": common_options,
+    "faults": faults,
     "components": components,
     "hooks": hooks,
     "contracts": contract_classes,

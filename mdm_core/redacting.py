@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from mdm_core.alarm import limited
 from mdm_core.contracts import Redactor
 from mdm_core.errors import ContractError
-from mdm_core.failures import not_of_ours
+from mdm_core.failures import describe, not_of_ours
 
 MASK = "[REDACTED]"
 FAILED = "[REDACTION FAILED]"
@@ -33,12 +34,12 @@ class Redaction:
 
     Attributes:
         failures: How often the redactor raised or did not return a mapping.
-        last_error: The type of the last exception.
+        errors: Reason code to number of failures.
     """
 
     def __init__(self, redactor: Redactor | None) -> None:
         self.failures = 0
-        self.last_error = ""
+        self.errors: dict[str, int] = defaultdict(int)
         redact = _as_it_is if redactor is None else limited("redaction", redactor.timeout_ms, redactor.redact)
         walk = _walk(redactor, redact)
         self._redact = redact if walk is None else walk.redact
@@ -90,7 +91,7 @@ class Redaction:
 
     def _failed(self, error: BaseException) -> None:
         self.failures += 1
-        self.last_error = type(error).__name__
+        self.errors[describe("redaction", "", error).reason_code] += 1
 
 
 def _as_it_is(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -305,7 +305,7 @@ class Run:
             executions=executor.tally() if executor else {},
             denied=dict(tally.denied),
             failed_closed=tally.failed_closed,
-            errors=dict(tally.errors),
+            errors=self._errors(),
             redaction_failures=self._redaction.failures,
             evicted_keys=self._evicted(),
             latency_us={"p50": tally.latency(0.5), "p99": tally.latency(0.99)},
@@ -313,6 +313,9 @@ class Run:
             events_per_s=round(tally.events / seconds, 1) if seconds else 0.0,
             run_dir=str(run_dir),
         )
+
+    def _errors(self) -> dict[str, int]:
+        return {**self._tally.errors, **self._redaction.errors}
 
     def _evicted(self) -> dict[str, int]:
         states = self._pipeline.states() if self._pipeline is not None else ()
@@ -334,4 +337,4 @@ class Run:
         except JournalFailed as error:
             if summary.status != "failed":
                 summary = attrs.evolve(summary, status="failed", reason=str(error))
-        return attrs.evolve(summary, errors=dict(self._tally.errors))
+        return attrs.evolve(summary, errors=self._errors())

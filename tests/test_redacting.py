@@ -212,7 +212,7 @@ class TestFailing:
         assert CANARY not in repr(packet)
         assert redaction.failures == 2
         expected = type(answer).__name__ if isinstance(answer, Exception) else "ContractError"
-        assert expected == redaction.last_error
+        assert {f"redaction_error:{expected}": 2} == redaction.errors
 
     def test_what_was_decided_is_still_told(self) -> None:
         """Of a packet its number, actions, flags and codes remain, which hold nothing of the event."""

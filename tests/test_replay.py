@@ -1,7 +1,7 @@
 """Replay: the same events and the journal give the same decisions, however the receipts arrived."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ def packets(run: Run) -> Iterator[list[Any]]:
             yield [packet["step"], final["action"], final["allowed"], confidence, final["reasons"], flags, context]
 
 
-def replay(run: Run, entries: list[AnyEntry]) -> Iterator[list[Any]]:
+def replay(run: Run, entries: Sequence[AnyEntry]) -> Iterator[list[Any]]:
     """Decide again, in a new pipeline without a broker."""
     with Pipeline.from_config(run.plan.config.path) as pipeline:
         again = Replay(pipeline, RecordedInputs(entries), run.run_id)
@@ -178,14 +178,19 @@ class TestReplay:
     def test_a_journal_of_other_events(self, run: Any) -> None:
         """A receipt for a step where nothing acts is refused, not invented an order for."""
         made = run(1, count=5)
-        entries = [Answered(1, 999, 1, "done", "ok", 1.0), Applied(2, 3, 1)]
+        entries: list[AnyEntry] = [Answered(1, 999, 1, "done", "ok", 1.0), Applied(2, 3, 1)]
         with pytest.raises(ReplayFailed, match="line 1 of the journal tells of an order at step 999"):
             list(replay(made, entries))
 
     def test_commands(self, run: Any) -> None:
         """Between stop and release the replay denies as the run did."""
         made = run(1, count=6)
-        entries = [Command(1, "stop", "u", "t"), Applied(2, 2, 1), Command(3, "release", "u", "t"), Applied(4, 4, 3)]
+        entries: list[AnyEntry] = [
+            Command(1, "stop", "u", "t"),
+            Applied(2, 2, 1),
+            Command(3, "release", "u", "t"),
+            Applied(4, 4, 3),
+        ]
         again = list(replay(made, entries))
         assert [True, True, False, False, True, True] == [decision[2] for decision in again]
         assert ["operator_stop"] == again[2][4]

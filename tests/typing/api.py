@@ -43,6 +43,7 @@ from mdm_core import (
     Redactor,
     Reject,
     Run,
+    Settled,
     Summary,
     TraceSink,
     compile_expression,
@@ -161,6 +162,8 @@ class RateLimit(Modulator):
                 self.states[fact.context.key].tokens -= 1
         elif isinstance(fact, Executed):
             assert_type(fact.receipt.status, Literal["done", "pending", "failed", "retry", "unknown"])
+        elif isinstance(fact, Settled):
+            assert_type(fact.outcome, Literal["done", "pending", "failed", "unknown", "denied", "skipped"])
         else:
             assert_type(fact, Commanded)
 
