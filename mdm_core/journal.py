@@ -23,6 +23,8 @@ JOURNAL_FILE = "journal.jsonl"
 
 MakeFact: TypeAlias = Callable[[int], Fact]
 
+_BUFFERED = 1 << 16
+
 
 class JournalFailed(MdmError):
     """The journal cannot be written; nothing may be done any more."""
@@ -183,7 +185,7 @@ class Journal:
         self._path = run_dir / JOURNAL_FILE
         self._lock = threading.Lock()
         self._buffer = bytearray()
-        self._encode = msgspec.json.Encoder().encode_into
+        self._encode = msgspec.json.Encoder().encode
         self._n = 0
         self.waiting: list[tuple[int, MakeFact]] = []
         self._clean = True
@@ -199,6 +201,9 @@ class Journal:
         Args:
             kind: Its type.
             fields: Its fields after the number.
+
+        Raises:
+            JournalFailed: It could not be written.
         """
         with self._lock:
             self._add(kind, fields)
@@ -225,6 +230,9 @@ class Journal:
 
         Args:
             before: The step before which it does.
+
+        Raises:
+            JournalFailed: It could not be written.
         """
         with self._lock:
             taken = self.waiting[:]
@@ -260,10 +268,14 @@ class Journal:
                     self._fd = -1
 
     def _add(self, kind: type[Entry], fields: tuple[Any, ...]) -> int:
+        # Not into the buffer, where half a line would stay behind if a field cannot be encoded.
+        line = self._encode(kind(self._n + 1, *fields))
         self._n += 1
         buffer = self._buffer
-        self._encode(kind(self._n, *fields), buffer, -1)
+        buffer += line
         buffer += b"\n"
+        if len(buffer) > _BUFFERED:
+            self._write(durable=False)
         return self._n
 
     def _write(self, durable: bool) -> None:
@@ -298,7 +310,7 @@ def read_journal(run_dir: Path) -> Iterator[AnyEntry]:
                 return
             try:
                 entry: AnyEntry = decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise JournalFailed(f"{JOURNAL_FILE}:{number}: not a line of a journal: {error}") from None
             if entry.n != number:
                 raise JournalFailed(f"{JOURNAL_FILE}:{number}: line {number} is missing or was changed")
