@@ -48,7 +48,12 @@ def payload_hash(order: Order) -> str:
     """
     what = (order.action.value, order.params, order.key, order.features)
     try:
-        payload = msgspec.json.encode(what, enc_hook=repr)
+        payload = msgspec.json.encode(what, enc_hook=_type_name, order="deterministic")
     except (TypeError, ValueError, OverflowError, RecursionError):  # such as half a surrogate pair
         payload = ascii(what).encode()
     return sha256(payload).hexdigest()[:16]
+
+
+def _type_name(value: object) -> str:
+    # Not its repr, which may hold an address, and so would be another in every process, or raise.
+    return type(value).__name__
