@@ -255,7 +255,7 @@ class Recorder:
         return self._trace_failed(DEAD_LETTER_FILE, error)
 
     def _trace_failed(self, what: str, error: BaseException) -> TraceFailed:
-        self._tally.errors[f"trace_error:{type(error).__name__}"] += 1
+        self._tally.errors[describe("trace", "", error).reason_code] += 1
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         return TraceFailed(f"{what} failed: {type(error).__name__}{reason}")
 

@@ -48,7 +48,7 @@ CODES: dict[str, dict[str, str]] = {
     "modulator": _codes("modulator", _REFUSED),
     "broker": _codes("broker", ("none", "wrong_type", "nan", "infinite", "too_long")),
     "source": {k: v for k, v in _codes("source", ("none", "wrong_type")).items() if k != "hangs"},
-    "trace sink": {k: v.replace("_timeout", "_error:TimedOut") for k, v in _codes("trace", ()).items()},
+    "trace sink": _codes("trace", ()),
     "redactor": _codes("redaction", ("none", "wrong_type")),
     "observer": _codes("observer", ()),
 }

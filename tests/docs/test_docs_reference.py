@@ -15,7 +15,7 @@ import pytest
 import mdm_core
 from mdm_core import contracts, hookspecs
 from mdm_core.cli.main import DEBUG_VARIABLE
-from mdm_core.config import PipelineOptions
+from mdm_core.config import CommonOptions, ExecutionOptions, PipelineOptions
 from mdm_core.kinds import KINDS
 from mdm_core.options import option_fields
 from mdm_core.plugins import BLOCK_VARIABLE, Registered, Registry
@@ -57,7 +57,8 @@ class TestGenerated:
         """A changed part makes ``--check`` fail and is written anew; a second writing changes nothing."""
         docs = tmp_path / "docs"
         shutil.copytree(DOCS, docs)
-        (tmp_path / "plugins").symlink_to(ROOT / "plugins")
+        for folder in ("plugins", "tests"):
+            (tmp_path / folder).symlink_to(ROOT / folder)
         page = docs / "CLI.md"
         page.write_text(text("CLI.md").replace("End after this many events", "Never end"), encoding="utf-8")
         found = self._generate(docs, "--check")
@@ -110,6 +111,15 @@ class TestConfigurationReference:
         """So it is for ``[pipeline]``."""
         section = text("CONFIGURATION.md").partition("## `[pipeline]`\n")[2]
         assert [f.name for f in option_fields(PipelineOptions) if f"| `{f.name}` |" not in section] == []
+
+    @pytest.mark.parametrize(
+        ("page", "options"),
+        [("EXECUTION.md", ExecutionOptions), ("FAULTS.md", CommonOptions)],
+        ids=["execution", "common"],
+    )
+    def test_every_option_of_core_is_there(self, page: str, options: type) -> None:
+        """So it is for ``[execution]`` and for what every table may hold."""
+        assert [f.name for f in option_fields(options) if f"| `{f.name}` |" not in text(page)] == []
 
     def test_every_section_is_there(self) -> None:
         """So it is for the sections."""
