@@ -16,6 +16,7 @@ from mdm_core.signals import StopSignals
 from mdm_core.summary import Tally
 
 _LINGER_NS = 20_000_000
+_NAP_S = 0.002
 
 
 class Acting:
@@ -86,16 +87,17 @@ class Acting:
             self._commit()
         if self._executor is not None and self._executor.pending:
             self._executor.poll()
-        if self._journal.waiting:
-            self._learn()
+            self._heed_stop()
+        self._learn()
 
     def obey(self) -> None:
         """Do what the operator's commands ask for besides what is in force since they were heard."""
-        if any(command.name == "stop" for command in self.commands) and self._executor is not None:
+        heard = self.commands[:]  # those that come meanwhile have their turn next
+        if any(command.name == "stop" for command in heard) and self._executor is not None:
             self._executor.cancel_pending()
         self.settle()
-        while self.commands:
-            command = self.commands.pop(0)
+        del self.commands[: len(heard)]
+        for command in heard:
             details = msgspec.structs.asdict(command) | {"commanded_at": command.at, "step": self._pipeline.step}
             self._recorder.audit(f"operator_{command.name}", {k: v for k, v in details.items() if k != "at"})
 
@@ -107,8 +109,9 @@ class Acting:
             TraceFailed: A packet could not be written.
         """
         self.settle()
-        if self._executor is not None:
-            self._executor.drain()
+        while self._executor is not None and self._executor.pending and not self._signals.asked:
+            time.sleep(_NAP_S)
+            self.obey()
         self.obey()
         self._recorder.flush()
         self._journal.flush()
@@ -131,17 +134,22 @@ class Acting:
             self._journal.flush(durable=True)
             for job in jobs:
                 executor.carry_out(job)
-            if executor.ended:
-                self._signals.asked = self._signals.asked or executor.ended
+            self._heed_stop()
         self._journal.flush()
         for decision in held:
             self._recorder.decision(decision)
             self._tally.count(decision)
         held.clear()
 
+    def _heed_stop(self) -> None:
+        if self._executor is not None and self._executor.ended:
+            self._signals.asked = self._signals.asked or self._executor.ended
+
     def _learn(self) -> None:
         pipeline = self._pipeline
-        for make in self._journal.take_inputs(pipeline.step):
+        inputs = self._journal.take_inputs(pipeline.step)
+        self._journal.flush()  # so that no packet that comes of them is on the disk before they are
+        for make in inputs:
             for failure in pipeline.observe(make(pipeline.feedback_seq + 1)):
                 self._recorder.failure(failure)
                 self.note_overruns()

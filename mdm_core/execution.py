@@ -27,6 +27,7 @@ _KINDS = frozenset({"ok", "rate_limited", "disconnected", "timeout", "rejected",
 _ENDS_BY_ITSELF = frozenset({"done", "failed"})
 _NAP_S = 0.002
 _LONGEST_REFERENCE = 1000
+_LONGEST_WAIT_MS = 1 << 53
 
 
 @attrs.define
@@ -53,10 +54,12 @@ class Job:
 
 
 class _TryAgain(Exception):
-    """Tells the retry loop that an attempt came to nothing."""
+    """Tells the retry loop that an attempt came to nothing, and how long it would wait by itself."""
 
-    def __init__(self, receipt: Receipt) -> None:
+    def __init__(self, receipt: Receipt, backoff_ms: float) -> None:
+        super().__init__(receipt.status)  # all that hooks and logs of the retry library may see of it
         self.receipt = receipt
+        self.backoff_ms = backoff_ms
 
 
 class Executor:
@@ -147,7 +150,7 @@ class Executor:
         self._make_room()
         if self._stopped():
             self._end(job, "denied")
-        elif job.order.idempotency_key in self._pending or self._overdue(job):
+        elif self._full or job.order.idempotency_key in self._pending or self._overdue(job):
             self._end(job, "skipped")
         else:
             self._follow(job, self._attempt(job))
@@ -155,24 +158,20 @@ class Executor:
 
     def poll(self) -> None:
         """Take the answers to pending orders that have come, and give up those that are overdue."""
-        for key, receipt in self._polled() if self._pending else ():
-            job = self._pending.get(key)
-            if job is None:
-                self._failed(ContractError("poll answered an order that is not pending"), None)
+        for answer in self._polled() if self._pending else ():
+            try:
+                key, receipt = answer
+                job = self._pending_job(key)
+                _receipt(receipt)
+            except Exception as error:  # of one answer, which the others must not suffer for
+                self._failed(error, None)
                 continue
-            self._note(job, receipt, _elapsed_ms(job.started_ns))
-            if receipt.status != "pending":
+            if receipt.status != "pending":  # else nothing is new
+                self._note(job, receipt, _elapsed_ms(job.started_ns))
                 del self._pending[key]
                 self._follow(job, receipt)
         for key in [key for key, job in self._pending.items() if self._overdue(job)]:
             self._give_up(self._pending.pop(key))
-
-    def drain(self) -> None:
-        """Wait until no order is pending, or the run is asked to end."""
-        self.poll()
-        while self._pending and not self._signals.asked:
-            time.sleep(_NAP_S)
-            self.poll()
 
     def cancel_pending(self) -> None:
         """Take back what can be taken back of the orders in flight."""
@@ -182,7 +181,7 @@ class Executor:
                 continue
             self._note(job, receipt, _elapsed_ms(job.started_ns))
             del self._pending[key]
-            self._end(job, "done" if receipt.status == "done" else "failed")
+            self._end(job, "done" if receipt.status == "done" else "failed", receipt)
 
     def _follow(self, job: Job, receipt: Receipt) -> None:
         """Go on from a receipt until the order has ended or is pending."""
@@ -215,18 +214,20 @@ class Executor:
 
     def _retry(self, job: Job, receipt: Receipt) -> Receipt:
         try:
-            for attempt in self._retries(job):
-                with attempt:
-                    self._signals.waiting = False
-                    if attempt.num > 1 and not self._stopped():  # the first one is what brought us here
-                        receipt = self._attempt(job)
-                    if self._may_be_repeated(receipt):
-                        self._signals.waiting = True
-                        raise _TryAgain(receipt)
-        except (_TryAgain, Interrupted):
+            try:
+                for attempt in self._retries(job):
+                    with attempt:
+                        self._signals.waiting = False
+                        # The first one is what brought us here.
+                        if attempt.num > 1 and not (self._stopped() or self._overdue(job)):
+                            receipt = self._attempt(job)
+                        if self._may_be_repeated(receipt):
+                            self._signals.waiting = True
+                            raise _TryAgain(receipt, attempt.next_wait * 1000)
+            finally:
+                self._signals.waiting = False
+        except (_TryAgain, Interrupted):  # out here because a signal may come in the line above
             pass
-        finally:
-            self._signals.waiting = False
         return receipt
 
     def _retries(self, job: Job) -> Any:
@@ -249,9 +250,9 @@ class Executor:
         if not isinstance(error, _TryAgain) or self._stopped() or self._signals.asked:
             return False
         wanted = error.receipt.retry_after_ms
-        if wanted is None:
-            return True
-        return wanted / 1000 if wanted < self._left_ms(job) else False
+        if (error.backoff_ms if wanted is None else wanted) >= self._left_ms(job):
+            return False
+        return True if wanted is None else wanted / 1000
 
     def _attempt(self, job: Job) -> Receipt:
         job.attempts += 1
@@ -259,7 +260,6 @@ class Executor:
         started = time.perf_counter_ns()
         # Whether the order took effect before the broker raised cannot be known here.
         receipt = self._ask(job, self._execute, self._due(job)) or Receipt("unknown", "error")
-        job.in_doubt = job.in_doubt or receipt.status == "unknown"
         self._note(job, receipt, _elapsed_ms(started))
         return receipt
 
@@ -268,7 +268,9 @@ class Executor:
         left = min(self._attempt_ms, self._left_ms(job))
         deadline = time.time_ns() // 1_000_000 + int(left)
         order = job.order
-        return Order(order.action, order.params, order.key, order.features, order.idempotency_key, deadline)
+        # Copies for every attempt: what a broker does to one is not ordered by the next.
+        params, features = dict(order.params), dict(order.features)
+        return Order(order.action, params, order.key, features, order.idempotency_key, deadline)
 
     def _ask(self, job: Job, ask: Callable[[Any], Any], argument: object) -> Receipt | None:
         try:
@@ -279,8 +281,8 @@ class Executor:
                 self._failed(error, job)
             return Receipt("unknown", "timeout") if isinstance(error, TimedOut) else None
 
-    def _polled(self) -> list[tuple[str, Receipt]]:
-        answers: list[tuple[str, Receipt]] = []
+    def _polled(self) -> list[Any]:
+        answers: list[Any] = []
         try:
             self._fill(answers)
         except BaseException as error:
@@ -288,15 +290,24 @@ class Executor:
             self._failed(error, None)
         return answers
 
-    def _fill_from_poll(self, answers: list[tuple[str, Receipt]]) -> None:
-        # One by one, so that those before an error are not lost.
-        for key, receipt in self._broker.poll():
-            answers.append((str(key), _receipt(receipt)))
+    def _fill_from_poll(self, answers: list[Any]) -> None:
+        # Into the list itself, so that those before an error are not lost.
+        answers.extend(self._broker.poll())
+
+    def _pending_job(self, key: str) -> Job:
+        try:
+            return self._pending[key]
+        except KeyError:
+            raise ContractError("poll answered an order that is not pending") from None
+
+    @property
+    def _full(self) -> bool:
+        return len(self._pending) >= self._options.max_in_flight
 
     def _make_room(self) -> None:
-        while len(self._pending) >= self._options.max_in_flight:
+        while self._full and not (self._stopped() or self._signals.asked):
             self.poll()
-            if len(self._pending) >= self._options.max_in_flight:
+            if self._full:
                 time.sleep(_NAP_S)
 
     def _stopped(self) -> bool:
@@ -318,6 +329,7 @@ class Executor:
     def _note(self, job: Job, receipt: Receipt, latency_ms: float) -> None:
         """Write a receipt down; the pipeline learns of it when its turn comes."""
         order, attempt, now_ms = job.order, job.attempts, job.decision.context.get("now_ms")
+        job.in_doubt = job.in_doubt or receipt.status == "unknown"
         self._journal.add_input(
             Answered,
             job.decision.step,
@@ -326,7 +338,7 @@ class Executor:
             receipt.kind,
             latency_ms,
             receipt.retry_after_ms,
-            None if receipt.reference is None else self._redact(receipt.reference),
+            None if receipt.reference is None else _encodable(self._redact(receipt.reference)),
             fact=lambda seq: Executed(seq, receipt, order, attempt, latency_ms, now_ms),
         )
 
@@ -379,12 +391,16 @@ def _receipt(answer: Any) -> Receipt:
 
 
 def _is_one(known: frozenset[str], word: Any) -> bool:
-    return isinstance(word, str) and word in known
+    return type(word) is str and word in known
 
 
 def _is_wait(wait: Any) -> bool:
-    return wait is None or (type(wait) is int and wait >= 0)
+    return wait is None or (type(wait) is int and 0 <= wait <= _LONGEST_WAIT_MS)
 
 
 def _is_reference(text: Any) -> bool:
     return text is None or (isinstance(text, str) and len(text) <= _LONGEST_REFERENCE)
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()

@@ -1,166 +1,431 @@
-"""Carrying out what was allowed: one order, one attempt, one receipt, whatever the broker does."""
+"""Carrying out what was allowed: a broker makes one attempt, core alone retries, and nobody guesses what came of it."""
 
 # ruff: noqa: ARG001, ARG005 - functions stand in for methods of the contract and have their parameters
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 import pytest
 
-from mdm_core import Action, Broker, Context, Decision, Failure, FinalDecision, Order, Proposal, Receipt
-from mdm_core.execution import Executor, idempotency_key
-from mdm_core.schema import PacketV2
+from mdm_core import (
+    Action,
+    Broker,
+    Context,
+    Decision,
+    Executed,
+    Failure,
+    FinalDecision,
+    Order,
+    Proposal,
+    Receipt,
+    Settled,
+)
+from mdm_core.config import ExecutionOptions
+from mdm_core.execution import Executor
+from mdm_core.journal import Answered, Ended, Intent, Journal, read_journal
+from mdm_core.signals import StopSignals
 
 CANARY = "canary-4111111111111111"
+AT_ONCE = {"backoff_ms": 0, "backoff_jitter_ms": 0}
 
 
 @attrs.define
-class Does(Broker):
-    """Answers what it is told to, and remembers the orders."""
+class Scripted(Broker):
+    """Answers what the script says, the last of it for ever; raises what is an exception; notes what it was asked."""
 
-    answer: Callable[[Order], Any] = lambda order: Receipt("done")
+    script: list[Any] = attrs.field(factory=list)
+    resolves: Any = attrs.field(factory=NotImplementedError)
+    cancels: Any = attrs.field(factory=NotImplementedError)
     orders: list[Order] = attrs.field(factory=list)
+    at: list[float] = attrs.field(factory=list)
+    asked: list[str] = attrs.field(factory=list)
 
     def execute(self, order: Order) -> Receipt:
+        self.at.append(time.time())
         self.orders.append(order)
-        receipt: Receipt = self.answer(order)
-        return receipt
+        return self._say(self.script[min(len(self.orders), len(self.script)) - 1], order)
+
+    def resolve(self, idempotency_key: str) -> Receipt:
+        self.asked.append(f"resolve {idempotency_key}")
+        return self._say(self.resolves, idempotency_key)
+
+    def cancel(self, idempotency_key: str) -> Receipt:
+        self.asked.append(f"cancel {idempotency_key}")
+        return self._say(self.cancels, idempotency_key)
+
+    def _say(self, answer: Any, argument: object) -> Receipt:
+        if isinstance(answer, BaseException):
+            raise answer
+        said: Receipt = answer(argument) if callable(answer) else answer
+        return said
 
 
-def decision(event_id: str = "e-1", action: Action = Action.ACT, params: dict[str, Any] | None = None) -> Decision:
-    """An allowed decision."""
-    context = Context({"run_id": "r-1", "now_ms": 17}, "k", event_id, 3, 0)
-    proposal = Proposal(action, 0.75, ["why"], params)
-    return Decision({"x": 1}, context, {"x": 1.0}, proposal, FinalDecision(action, params=params), 1000)
+class Repeatable(Scripted):
+    """The same; an order repeated under its key takes effect once."""
 
-
-def fail(error: BaseException) -> Callable[[Order], Any]:
-    """An answer that raises."""
-
-    def answer(order: Order) -> Any:
-        raise error
-
-    return answer
+    idempotent: ClassVar[bool] = True
 
 
 @attrs.define
-class Carried:
-    """An executor with its broker and what it reported."""
+class Desk:
+    """An executor with its broker and a journal on the disk."""
 
-    broker: Does
+    broker: Scripted
+    run_dir: Path
+    options: dict[str, Any]
+    stopped: bool = False
+    signals: StopSignals = attrs.field(factory=StopSignals)
     failures: list[Failure] = attrs.field(factory=list)
+    journal: Journal = attrs.field(init=False)
     executor: Executor = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.broker.component_id = "toy.broker"
-        self.executor = Executor(self.broker, "r-1", self.failures.append)
+        self.journal = Journal(self.run_dir)
+        options = ExecutionOptions(**AT_ONCE | self.options)
+        self.executor = Executor(
+            self.broker,
+            "r-1",
+            options,
+            self.journal,
+            self.signals,
+            lambda: self.stopped,
+            lambda text: text.replace(CANARY, "[REDACTED]"),
+            self.failures.append,
+        )
+
+    def carry_out(self, step: int = 0, event_id: str | None = None, action: Action = Action.ACT) -> dict[str, Any]:
+        """Carry out one order; give what the packet tells of it, less the time that it took."""
+        context = Context({"run_id": "r-1", "now_ms": 17}, "k", event_id or f"e-{step}", step, 0)
+        context.features = {"x": 1.0}
+        proposal = Proposal(action, 0.75, ["why"], {"size": 2})
+        final = FinalDecision(action, params={"size": 2})
+        decision = Decision({"x": 1}, context, context.features, proposal, final, 1000)
+        self.executor.carry_out(self.executor.intend(decision))
+        assert context["exec.total_latency_ms"] >= 0
+        return {k[5:]: v for k, v in context.items() if k.startswith("exec.") and "latency" not in k}
+
+    def stop_and(self, receipt: Receipt) -> Receipt:
+        """Be stopped by the operator, and give a receipt."""
+        self.stopped = True
+        return receipt
+
+    def told(self, step: int = 0) -> list[str]:
+        """What the journal tells of a step."""
+        self.journal.flush()
+        return [_words(e) for e in read_journal(self.run_dir) if getattr(e, "step", None) == step]
+
+    def facts(self) -> list[Any]:
+        """What the pipeline is to learn."""
+        return [make(n) for n, make in enumerate(self.journal.take_inputs(1), 1)]
 
 
-class TestOrder:
-    def test_it_says_what_and_for_whom(self) -> None:
-        """Action, params, key and features of the decision, and a name by which a repeat is recognised."""
-        carried = Carried(Does())
-        carried.executor.carry_out(decision(params={"size": 2}))
-        key = idempotency_key("r-1", "e-1", Action.ACT)
-        assert [Order(Action.ACT, {"size": 2}, "k", {"x": 1.0}, key, None)] == carried.broker.orders
-
-    def test_what_the_broker_does_to_the_params_is_not_recorded(self) -> None:
-        """The packet tells what was decided, not what a broker made of it."""
-
-        def tampers(order: Order) -> Receipt:
-            order.params["size"] = 99
-            return Receipt("done")
-
-        carried, made = Carried(Does(tampers)), decision(params={"size": 2})
-        carried.executor.carry_out(made)
-        packet: PacketV2 = made.packet()
-        assert {"size": 2} == packet.mdm["params"] == packet.final_action["params"]
-
-    def test_the_same_order_has_the_same_name(self) -> None:
-        """Run, event and action make it, and nothing else; any other of them makes another."""
-        name = idempotency_key("r", "e", Action.ACT)
-        assert name == idempotency_key("r", "e", Action.ACT)
-        others = [
-            idempotency_key("s", "e", Action.ACT),
-            idempotency_key("r", "f", Action.ACT),
-            idempotency_key("r", "e", Action.EXIT),
-            idempotency_key("re", "", Action.ACT),
-        ]
-        assert len({name, *others}) == 5
-        assert 32 == len(name) == len(idempotency_key("r", "\ud800", Action.ACT))
+def _words(entry: Any) -> str:
+    if isinstance(entry, Answered):
+        return f"{entry.attempt} {entry.status} {entry.kind}"
+    if isinstance(entry, Ended):
+        return f"ended {entry.status} after {entry.attempts}"
+    assert isinstance(entry, Intent)
+    return f"intent {entry.action}"
 
 
-NO_STATUSES: list[Any] = ["maybe", "", None, []]
-NO_RECEIPTS = [None, "done", True, {"status": "done"}, Receipt, *map(Receipt, NO_STATUSES)]
+def execs(status: str, attempts: int, **more: Any) -> dict[str, Any]:
+    """The keys ``exec.*`` of an outcome."""
+    counted = {"success": "done", "failed": "failed", "skipped": "skipped", "denied": "denied"}
+    counts = {f"{name}_count": int(status == outcome) for name, outcome in counted.items()}
+    return {"status": status, "attempt_count": attempts, **counts, **more}
 
 
-class TestReceipt:
-    @pytest.mark.parametrize("status", ["done", "pending", "failed", "retry", "unknown"])
-    def test_it_is_recorded_and_kept_for_learning(self, status: Any) -> None:
-        """The packet gets the status, the pipeline the whole receipt, with the time of the decision."""
-        receipt = Receipt(status, "timeout", 50, "ref")
-        carried, made = Carried(Does(lambda order: receipt)), decision()
-        carried.executor.carry_out(made)
-        (fact,) = carried.executor.facts
+Make: TypeAlias = Callable[..., Desk]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Make:
+    """Make a desk: the broker's script, and options of the table ``[execution]``."""
+
+    def make(*script: Any, kind: type[Scripted] = Scripted, **options: Any) -> Desk:
+        run_dir = tmp_path / str(len(list(tmp_path.iterdir())))
+        run_dir.mkdir()
+        return Desk(kind(list(script)), run_dir, options)
+
+    return make
+
+
+RETRY, DONE, FAILED, PENDING, UNKNOWN = (Receipt(s) for s in ("retry", "done", "failed", "pending", "unknown"))
+NO_STATUSES: list[Any] = ["maybe", "", None, [], b"done"]
+NO_KINDS: list[Any] = ["fine", None, 1]
+NO_WAITS: list[Any] = [-1, True, 1.5, "1", 10**400]
+NO_REFERENCES: list[Any] = ["x" * 1001, 7, b"x"]
+NO_RECEIPTS = [
+    *(None, "done", True, {"status": "done"}, Receipt),
+    *(Receipt(status) for status in NO_STATUSES),
+    *(Receipt("done", kind) for kind in NO_KINDS),
+    *(Receipt("retry", "ok", wait) for wait in NO_WAITS),
+    *(Receipt("done", "ok", None, reference) for reference in NO_REFERENCES),
+]
+
+
+class TestOneAttempt:
+    @pytest.mark.parametrize("status", ["done", "failed"])
+    def test_a_receipt_that_ends_the_order(self, status: Any, desk: Make) -> None:
+        """It is told in the packet, written down once, and learned from with the order, the attempt and the time."""
+        receipt = Receipt(status, "rejected", 50, "ref")
+        one = desk(receipt)
+        assert execs(status, 1) == one.carry_out()
+        assert ["intent ACT", f"1 {status} rejected"] == one.told()
+        (fact,) = one.facts()
+        assert isinstance(fact, Executed)
         assert (1, receipt, 1, 17) == (fact.seq, fact.receipt, fact.attempt, fact.now_ms)
-        assert carried.broker.orders[0] is fact.order
-        assert status == made.context["exec.status"]
-        assert fact.latency_ms == made.context["exec.total_latency_ms"] >= 0
-        assert {status: 1} == carried.executor.statuses
-        assert ({"ACT": 1} if status == "done" else {}) == carried.executor.carried_out
-        assert carried.failures == []
+        assert (Action.ACT, {"size": 2}, "k", {"x": 1.0}) == attrs.astuple(fact.order)[:4]
+        assert one.executor.tally() == {status: 1}
+        assert ({"ACT": 1} if status == "done" else {}) == one.executor.carried_out
+        assert one.failures == []
 
-    def test_receipts_are_numbered_in_order(self) -> None:
-        """From one, whatever came of them."""
-        carried = Carried(Does(lambda order: Receipt("done") if order.action is Action.ACT else 1 / 0))
-        for action in (Action.ACT, Action.EXIT, Action.STOP):
-            carried.executor.carry_out(decision(action=action))
-        assert [fact.seq for fact in carried.executor.facts] == [1, 2, 3]
-        assert [fact.receipt.status for fact in carried.executor.facts] == ["done", "unknown", "unknown"]
-        assert carried.executor.statuses == {"done": 1, "unknown": 2}
+    @pytest.mark.parametrize("kind", ["ok", "rate_limited", "disconnected", "timeout", "rejected", "error"])
+    def test_the_kind_is_written_down(self, kind: Any, desk: Make) -> None:
+        """Every kind of the contract."""
+        one = desk(Receipt("done", kind))
+        one.carry_out()
+        assert f"1 done {kind}" == one.told()[1]
 
-    @pytest.mark.parametrize("error", [RuntimeError(CANARY), RecursionError(CANARY), SystemExit(CANARY)], ids=repr)
-    def test_a_broker_that_raises(self, error: BaseException) -> None:
-        """Nobody knows whether it acted: the receipt is unknown, the failure is told, the decision stands."""
-        carried, made = Carried(Does(fail(error))), decision()
-        carried.executor.carry_out(made)
-        name = type(error).__name__
-        assert Receipt("unknown", "error") == carried.executor.facts[0].receipt
-        assert [("broker", "toy.broker", f"broker_error:{name}", 3)] == [
-            (f.stage, f.component, f.reason_code, f.step) for f in carried.failures
+    @pytest.mark.parametrize(
+        "error",
+        [RuntimeError, NotImplementedError, RecursionError, StopIteration, SystemExit, GeneratorExit, BaseException],
+    )
+    def test_a_broker_that_raises(self, error: type[BaseException], desk: Make) -> None:
+        """Nobody knows whether it acted: unknown, told without what the exception quotes, and the next is as ever."""
+        one = desk(error(CANARY), DONE)
+        packets = [one.carry_out(0), one.carry_out(1)]
+        assert [execs("unknown", 1, fail_closed=True), execs("done", 1)] == packets
+        assert ["intent ACT", "1 unknown error", "ended unknown after 1"] == one.told()
+        code = f"broker_error:{error.__name__}"
+        assert [("broker", "toy.broker", code, 0)] == [
+            (f.stage, f.component, f.reason_code, f.step) for f in one.failures
         ]
-        assert made.context["exec.status"] == "unknown"
-        assert made.final.allowed
-        assert "mdm.fail_closed" not in made.context
-        assert CANARY not in repr(carried.failures) + repr(made.packet())
+        assert CANARY not in repr(one.failures)
 
-    @pytest.mark.parametrize("answer", NO_RECEIPTS, ids=repr)
-    def test_an_answer_that_is_no_receipt(self, answer: Any) -> None:
-        """Wrong type or a status that there is not: as if the broker had raised."""
-        carried, made = Carried(Does(lambda order: answer)), decision()
-        carried.executor.carry_out(made)
-        assert Receipt("unknown", "error") == carried.executor.facts[0].receipt
-        assert made.context["exec.status"] == "unknown"
-        assert len(carried.failures) == 1
-        assert carried.executor.carried_out == {}
+    def test_a_keyboard_interrupt_of_its_own(self, desk: Make) -> None:
+        """In a run, where somebody else takes Ctrl-C, it is a failure; elsewhere it may be the operator's."""
+        one = desk(KeyboardInterrupt())
+        with one.signals:
+            assert execs("unknown", 1, fail_closed=True) == one.carry_out()
+        with pytest.raises(KeyboardInterrupt):
+            one.carry_out(1)
 
-    def test_the_next_order_is_carried_out_as_ever(self) -> None:
-        """A failure leaves no mark on what comes after it."""
-        answers = iter([fail(KeyError())])
-        carried = Carried(Does(lambda order: next(answers, lambda o: Receipt("done"))(order)))
-        carried.executor.carry_out(decision("e-1"))
-        carried.executor.carry_out(decision("e-2"))
-        assert [fact.receipt.status for fact in carried.executor.facts] == ["unknown", "done"]
+    @pytest.mark.parametrize("answer", NO_RECEIPTS, ids=range(len(NO_RECEIPTS)))
+    def test_an_answer_that_is_no_receipt(self, answer: Any, desk: Make) -> None:
+        """As if the broker had raised: what is wrong in a receipt may be wrong about the order."""
+        one = desk(lambda order: answer)
+        assert execs("unknown", 1, fail_closed=True) == one.carry_out()
+        assert ["broker_error:ContractError"] == [f.reason_code for f in one.failures]
+        assert one.executor.carried_out == {}
 
-    def test_latency_is_the_brokers_time(self) -> None:
-        """In milliseconds, with a fraction."""
+    def test_what_stands_in_a_reference(self, desk: Make) -> None:
+        """A reference is redacted, and one that is not quite text does no harm to the journal."""
+
+        class Text(str):
+            pass
+
+        references = {
+            CANARY: "[REDACTED]",
+            "half \ud800": "half ?",
+            Text("own type"): "own type",
+            "x" * 1000: "x" * 1000,
+        }
+        one = desk(*(Receipt("done", "ok", None, reference) for reference in references))
+        assert ["done"] * 4 == [one.carry_out(step)["status"] for step in range(4)]
+        one.journal.flush()
+        entries = read_journal(one.run_dir)
+        assert list(references.values()) == [entry.reference for entry in entries if isinstance(entry, Answered)]
+
+    def test_an_attempt_that_takes_too_long(self, desk: Make) -> None:
+        """It is broken off at its limit, and nobody knows whether it acted."""
+        one = desk(lambda order: time.sleep(30), attempt_timeout_ms=50)
+        started = time.monotonic()
+        assert execs("unknown", 1, fail_closed=True) == one.carry_out()
+        assert 0.05 <= time.monotonic() - started < 0.15
+        assert "1 unknown timeout" == one.told()[1]
+
+
+class TestRetry:
+    def test_until_it_is_done(self, desk: Make) -> None:
+        """Under the same name each time, and each attempt is written down and learned from."""
+        one = desk(Receipt("retry", "disconnected"), Receipt("retry", "rate_limited"), DONE)
+        assert execs("done", 3) == one.carry_out()
+        assert ["intent ACT", "1 retry disconnected", "2 retry rate_limited", "3 done ok"] == one.told()
+        assert 1 == len({order.idempotency_key for order in one.broker.orders})
+        assert [(f.seq, f.attempt, f.receipt.status) for f in one.facts()] == [
+            (1, 1, "retry"), (2, 2, "retry"), (3, 3, "done")
+        ]  # fmt: skip
+        assert (3, {"done": 1}) == (one.executor.attempts, one.executor.tally())
+
+    @pytest.mark.parametrize("attempts", [1, 2, 5])
+    def test_until_it_is_given_up(self, attempts: int, desk: Make) -> None:
+        """Nothing has happened, so the order has failed; its last receipt does not say so, and an outcome does."""
+        one = desk(RETRY, attempts=attempts)
+        assert execs("failed", attempts) == one.carry_out()
+        assert [*(f"{n} retry ok" for n in range(1, attempts + 1)), f"ended failed after {attempts}"] == one.told()[1:]
+        settled = one.facts()[-1]
+        assert isinstance(settled, Settled)
+        assert (attempts + 1, "failed", 17) == (settled.seq, settled.outcome, settled.now_ms)
+
+    def test_what_a_broker_does_to_an_order(self, desk: Make) -> None:
+        """It concerns neither the next attempt nor what is learned."""
+
+        def spoils(order: Order) -> Receipt:
+            order.params.clear()
+            order.features["x"] = 9.0
+            return RETRY
+
+        one = desk(spoils, lambda order: Receipt("done", "ok", None, f"{order.params} {order.features}"))
+        one.carry_out()
+        facts = one.facts()
+        assert "{'size': 2} {'x': 1.0}" == facts[1].receipt.reference
+        assert [({"size": 2}, {"x": 1.0})] * 2 == [(f.order.params, f.order.features) for f in facts]
+
+    def test_the_wait_grows_and_is_capped(self, desk: Make) -> None:
+        """It doubles with every attempt, up to the longest."""
+        one = desk(RETRY, attempts=6, backoff_ms=10, backoff_max_ms=40)
+        one.carry_out()
+        gaps = [1000 * (b - a) for a, b in zip(one.broker.at, one.broker.at[1:], strict=False)]
+        assert all(gap >= wanted for gap, wanted in zip(gaps, [10, 20, 40, 40, 40], strict=True))
+        assert sum(gaps[:2]) < 80  # and not as long as the longest from the start
+        assert gaps[4] < 140  # which would be 160 if it had gone on doubling
+
+    def test_chance_is_added(self, desk: Make) -> None:
+        """So that many who were refused together do not come back together."""
+        one = desk(RETRY, attempts=8, backoff_jitter_ms=20)
+        one.carry_out()
+        gaps = [b - a for a, b in zip(one.broker.at, one.broker.at[1:], strict=False)]
+        assert max(gaps) > 0.002 + min(gaps)
+
+    @pytest.mark.parametrize(("wanted", "least", "most"), [(0, 0, 500), (60, 60, 500)])
+    def test_the_other_side_says_how_long(self, wanted: int, least: int, most: int, desk: Make) -> None:
+        """Then that is waited, no less and no more, whatever the backoff is."""
+        one = desk(Receipt("retry", "rate_limited", wanted), DONE, backoff_ms=2000)
+        assert execs("done", 2) == one.carry_out()
+        assert least <= 1000 * (one.broker.at[1] - one.broker.at[0]) < most
+
+    @pytest.mark.parametrize(
+        ("receipt", "backoff_ms"), [(Receipt("retry", "rate_limited", 3000), 0), (RETRY, 3000), (UNKNOWN, 3000)]
+    )
+    def test_a_wait_that_is_longer_than_what_is_left(self, receipt: Receipt, backoff_ms: int, desk: Make) -> None:
+        """It would be for nothing, so the order is given up at once."""
+        one = desk(receipt, kind=Repeatable, total_timeout_ms=2900, backoff_ms=backoff_ms)
+        started = time.monotonic()
+        assert ("unknown" if receipt is UNKNOWN else "failed") == one.carry_out()["status"]
+        assert time.monotonic() - started < 1
+        assert 1 == len(one.broker.orders)
+
+    def test_no_attempt_begins_after_the_total_time(self, desk: Make) -> None:
+        """However many are left."""
 
         def slow(order: Order) -> Receipt:
-            time.sleep(0.004)
-            return Receipt("done")
+            time.sleep(0.03)
+            return RETRY
 
-        carried, made = Carried(Does(slow)), decision()
-        carried.executor.carry_out(made)
-        assert 4 <= made.context["exec.total_latency_ms"] < 4000
+        one = desk(slow, attempts=1000, total_timeout_ms=100, backoff_jitter_ms=20, backoff_max_ms=20)
+        started = time.time()
+        assert "failed" == one.carry_out()["status"]
+        assert 2 <= len(one.broker.at) <= 4
+        assert max(one.broker.at) - started < 0.1
+
+    @pytest.mark.parametrize(("options", "per_attempt"), [({"attempt_timeout_ms": 700}, 700), ({}, None)])
+    def test_a_deadline_for_every_attempt(self, options: dict[str, int], per_attempt: int | None, desk: Make) -> None:
+        """The wall-clock time after which its answer is of no more use: of the attempt, or else of the order."""
+        one = desk(RETRY, attempts=3, total_timeout_ms=1000, backoff_ms=60, **options)
+        one.carry_out()
+        for at, order in zip(one.broker.at, one.broker.orders, strict=True):
+            end = one.broker.at[0] + 1.0 if per_attempt is None else at + per_attempt / 1000
+            assert order.deadline_ms is not None
+            assert abs(1000 * end - order.deadline_ms) < 20
+
+    def test_the_retry_library_logs_nothing_of_a_receipt(self, desk: Make, caplog: pytest.LogCaptureFixture) -> None:
+        """It logs every retry with what caused it, past any redactor."""
+        desk(Receipt("retry", "error", None, CANARY), DONE).carry_out()
+        assert ["stamina.retry_scheduled"] == [record.getMessage() for record in caplog.records]
+        assert CANARY not in str([vars(record) for record in caplog.records])
+
+
+class TestUnknown:
+    def test_an_idempotent_broker_is_asked_again(self, desk: Make) -> None:
+        """Under the same name, so that it takes effect once."""
+        one = desk(Receipt("unknown", "timeout"), RuntimeError(), DONE, kind=Repeatable)
+        assert execs("done", 3, fail_closed=True) == one.carry_out()
+        assert ["1 unknown timeout", "2 unknown error", "3 done ok"] == one.told()[1:]
+        assert (1, []) == (len({order.idempotency_key for order in one.broker.orders}), one.broker.asked)
+
+    @pytest.mark.parametrize(
+        ("says", "status", "told", "failures"),
+        [
+            (Receipt("done", "ok"), "done", ["1 done ok"], 0),
+            (Receipt("failed", "rejected"), "failed", ["1 failed rejected"], 0),
+            (Receipt("retry", "ok"), "failed", ["ended failed after 1"], 0),
+            (Receipt("pending", "ok"), "unknown", ["ended unknown after 1"], 0),
+            (Receipt("unknown", "ok"), "unknown", ["ended unknown after 1"], 0),
+            (NotImplementedError(), "unknown", ["ended unknown after 1"], 0),
+            (RuntimeError(CANARY), "unknown", ["ended unknown after 1"], 1),
+            ("done", "unknown", ["ended unknown after 1"], 1),
+        ],
+        ids=repr,
+    )
+    def test_another_broker_is_only_asked_what_came_of_it(
+        self, says: Any, status: str, told: list[str], failures: int, desk: Make
+    ) -> None:
+        """Never to do it again; where it cannot tell, neither can we."""
+        one = desk(Receipt("unknown", "timeout"))
+        one.broker.resolves = says
+        expected = execs(status, 1, fail_closed=True) if status == "unknown" else execs(status, 1)
+        assert expected == one.carry_out()
+        assert ["intent ACT", "1 unknown timeout", *told] == one.told()
+        assert (1, [f"resolve {one.broker.orders[0].idempotency_key}"]) == (len(one.broker.orders), one.broker.asked)
+        assert failures == len(one.failures)
+
+    @pytest.mark.parametrize("then", [UNKNOWN, RETRY, FAILED], ids=repr)
+    def test_an_attempt_in_doubt_is_not_forgotten(self, then: Receipt, desk: Make) -> None:
+        """That the last attempt came to nothing does not tell what came of the first."""
+        one = desk(UNKNOWN, then, kind=Repeatable)
+        assert "unknown" == one.carry_out()["status"]
+        assert [f"resolve {one.broker.orders[0].idempotency_key}"] == one.broker.asked
+        assert one.told()[-1].startswith("ended unknown")
+
+    def test_an_attempt_in_doubt_that_an_operator_cut_short(self, desk: Make) -> None:
+        """It is not denied: it may have happened."""
+        one = desk(kind=Repeatable)
+        one.broker.script.append(lambda order: one.stop_and(UNKNOWN))
+        assert "unknown" == one.carry_out()["status"]
+        assert 1 == len(one.broker.orders)
+
+
+class TestStopped:
+    def test_nothing_is_begun(self, desk: Make) -> None:
+        """Orders that wait end as denied, until they are let go on."""
+        one = desk(DONE)
+        one.stopped = True
+        assert execs("denied", 0) == one.carry_out(0)
+        assert ["intent ACT", "ended denied after 0"] == one.told()
+        one.stopped = False
+        assert execs("done", 1) == one.carry_out(1)
+        assert {"denied": 1, "done": 1} == one.executor.tally()
+
+    def test_no_further_attempt_is_begun(self, desk: Make) -> None:
+        """An order that would be tried again is denied, for nothing has happened."""
+        one = desk()
+        one.broker.script.append(lambda order: one.stop_and(RETRY))
+        assert execs("denied", 1) == one.carry_out()
+        assert ["1 retry ok", "ended denied after 1"] == one.told()[1:]
+
+    def test_a_stop_that_was_carried_out_ends_it(self, desk: Make) -> None:
+        """With `on_stop = "exit"` whatever comes after it is denied; by default it is an action like others."""
+        for on_stop, status, ended in (
+            ("continue", "done", ""),
+            ("exit", "denied", "STOP was carried out at step 0"),
+        ):
+            one = desk(DONE, on_stop=on_stop)
+            one.carry_out(0, action=Action.STOP)
+            assert (status, ended) == (one.carry_out(1)["status"], one.executor.ended)
