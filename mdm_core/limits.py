@@ -47,13 +47,28 @@ class Overrun:
 
 @attrs.define
 class _Patient:
-    """What is remembered of a component that is under a time limit."""
+    """What is remembered of a component that is under a time limit: when it was asked, and when it was late."""
 
     component: Component
     name: str
+    asked: int = -1
+    asked_before: int = -1
+    late: int = -2
     overruns: int = 0
     off_until: int = 0
     broken: bool = False
+
+    def ask(self, step: int) -> None:
+        """Note that it is asked in a decision."""
+        if step != self.asked:
+            self.asked, self.asked_before = step, self.asked
+
+    def overrun(self) -> int:
+        """Note that it took too long; give the number of decisions in a row in which it did."""
+        if self.late != self.asked:
+            self.overruns = self.overruns + 1 if self.late == self.asked_before else 1
+            self.late = self.asked
+        return self.overruns
 
 
 @attrs.define
@@ -62,7 +77,7 @@ class Limits:
 
     Attributes:
         timeout_ms: Limit of a whole decision, or None.
-        off_after: Time-outs in a row after which a component is switched off.
+        off_after: Time-outs in a row, one a decision, after which a component is switched off.
         off_for: Number of decisions for which it is.
         build: The surroundings in which components are built anew.
         recorded: What took too long in the run that is decided again, each call to its reason code; None in a run.
@@ -127,8 +142,11 @@ class Limits:
         states = list(states_of(component).values())
 
         def call(fact: Fact) -> None:
+            which: Call
             if isinstance(fact, Decided):
-                which: Call = (fact.context.step, "observe", name, None)
+                which = (fact.context.step, "observe", name, None)
+            elif not fact.seq:  # a decision that failed closed is taken back
+                which = (self._step, "observe", name, 0)
             else:
                 which = (None, "observe", name, fact.seq)
                 self._extracted = []
@@ -141,6 +159,7 @@ class Limits:
         step, stage, _, _ = which
         if (self._step + 1 if step is None else step) < patient.off_until:
             raise SwitchedOff(f"{stage}_switched_off")
+        patient.ask(self._step if step is None else step)
         code = None if self.recorded is None else self.recorded.get(which)
         if code is None:
             seconds, code = self._time_for(patient.component, which)
@@ -148,12 +167,9 @@ class Limits:
                 if patient.broken:
                     self._within(_REBUILD_S, rebuild, patient.component, self.build)
                     patient.broken = False
-                result = self._within(seconds, method, *arguments)
+                return self._within(seconds, method, *arguments)
             except TimeIsUp:
                 pass
-            else:
-                patient.overruns = 0
-                return result
         self._overrun(patient, which, code)
         raise TimedOut(code)
 
@@ -174,8 +190,7 @@ class Limits:
     def _overrun(self, patient: _Patient, which: Call, code: str) -> None:
         step, stage, name, seq = which
         patient.broken = True
-        patient.overruns += 1
-        off_for = self.off_for if patient.overruns >= self.off_after else 0
+        off_for = self.off_for if patient.overrun() >= self.off_after else 0
         if off_for:
             patient.overruns = 0
             patient.off_until = (self._step if step is None else step) + 1 + off_for

@@ -332,7 +332,7 @@ class Pipeline:
         order = make_order(final, ctx, self._run_id)
         for _, learn in self._learners:
             with suppress(Exception):  # the decision has failed closed already
-                learn(Settled(self.feedback_seq, order, "denied", ctx.get("now_ms")))
+                learn(Settled(0, order, "denied", ctx.get("now_ms")))
 
     def _failed(self, stage: str, name: str, error: BaseException, ctx: Context) -> Failure:
         if isinstance(error, DuplicateFeature):

@@ -191,7 +191,8 @@ class Settled:
     """A fact: an order has ended, and its last receipt did not say so.
 
     Attributes:
-        seq: Number of this recorded input in its run.
+        seq: Number of this recorded input in its run; 0 for a decision that failed closed after some components had
+            learned of it, for then no order is given at all.
         order: The order.
         outcome: ``failed`` (it did not happen and will not), ``unknown`` (it may have happened), ``denied`` (an
             operator stopped it, or a component could not learn of the decision) or ``skipped`` (it came too late).
