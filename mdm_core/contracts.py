@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
+from mdm_core.errors import ConfigError
 from mdm_core.schema import FinalDecision, Proposal
 from mdm_core.values import (
     Build,
@@ -79,6 +80,25 @@ class DataSource(Component):
             NotImplementedError: The source cannot go back, such as standard input.
         """
         raise NotImplementedError(f"{self.component_id or type(self).__name__} cannot seek")
+
+    def resume(self, position: Position | None, identity: dict[str, Any] | None) -> None:
+        """Go on where an earlier run ended; called before ``records``, in place of ``seek``.
+
+        Args:
+            position: The position of the last event that is not wanted again, or None to begin at the first.
+            identity: What ``identity`` said in the earlier run when that event had been read.
+
+        Raises:
+            ConfigError: It is no longer the same source, or it cannot go back.
+        """
+        if self.identity() != identity:
+            raise ConfigError("it is no longer the source that the run has read; start a new run")
+        if position is None:
+            return
+        try:
+            self.seek(position)
+        except NotImplementedError:
+            raise ConfigError("it cannot go back to where the run ended; start a new run") from None
 
     def ack(self, position: Position) -> None:
         """Learn that everything up to a position is safely recorded."""
@@ -213,6 +233,24 @@ class TraceSink(Component):
         Args:
             durable: Also wait until it is on the disk.
         """
+
+    def mark(self) -> dict[str, Any] | None:
+        """Say where the next record will stand, so that ``since`` can begin there; None if the sink cannot tell."""
+        return None
+
+    def since(self, mark: dict[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+        """Give what an earlier process has kept of this run, so that it is not written again.
+
+        Args:
+            mark: What ``mark`` said, or None for everything.
+
+        Yields:
+            The records, in the order in which they were written.
+
+        Raises:
+            NotImplementedError: The sink cannot give back what it was given.
+        """
+        raise NotImplementedError(f"{self.component_id or type(self).__name__} cannot give back what it was given")
 
 
 class Redactor(Component):
