@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: speed as a ratio to the hand-written loop, start-up time, and memory over a long run.
+"""``python -m benchmarks``: speed as a ratio to a hand-written loop, the cost of guards, start-up time, and memory.
 
 Absolute times depend on the machine; the ratios are taken from interleaved rounds of one process and hold within 15 %.
 """
@@ -27,7 +27,7 @@ _MIB = 1 << 20
 def main() -> None:
     """Measure what was asked for and print it."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    everything = ["speed", "startup", "memory"]
+    everything = ["speed", "guards", "startup", "memory"]
     parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(everything)}; by default all")
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=7)
@@ -38,6 +38,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if "speed" in what:
             speed(Path(folder), arguments.events, arguments.rounds)
+        if "guards" in what:
+            guards(Path(folder), arguments.events, arguments.rounds)
         if "startup" in what:
             startup(arguments.rounds)
         if "memory" in what:
@@ -64,13 +66,40 @@ def speed(folder: Path, events: int, rounds: int) -> float:
         run = Run.from_config(pipeline, runs_dir=folder / "runs")  # start-up is measured on its own
         return _seconds(by_hand), _seconds(lambda: by_mdm(run))
 
-    gc.collect()
-    gc.freeze()
-    times = [one_round() for _ in range(rounds)]
+    times = _in_turn(one_round, rounds)
     ratio = statistics.median(hand / mdm for hand, mdm in times)
     hand, mdm = (statistics.median(column) / events * 1e6 for column in zip(*times, strict=True))
     click.echo(
         f"speed: {ratio:.2f} of the hand-written loop ({mdm:.1f} µs an event against {hand:.1f} µs, "
+        f"median of {rounds} interleaved rounds of {events:,} events)"
+    )
+    return ratio
+
+
+def guards(folder: Path, events: int, rounds: int) -> float:
+    """Run a pipeline that acts, without guards and with the standard chain of five, in turn.
+
+    Returns:
+        The median over the rounds of the time with guards divided by the time without.
+    """
+    source = folder / "events.jsonl"
+    job.write_events(source, events)
+    plain, guarded = folder / "plain.toml", folder / "guarded.toml"
+    job.write_pipeline(plain, source, job.BROKER)
+    job.write_pipeline(guarded, source, job.BROKER, job.GUARDS)
+
+    def one_round() -> tuple[float, float]:
+        runs = [Run.from_config(pipeline, runs_dir=folder / "runs") for pipeline in (plain, guarded)]
+        summaries = []
+        without, with_guards = (_seconds(lambda run=run: summaries.append(run.run())) for run in runs)  # type: ignore[misc]
+        assert summaries[0].allowed == summaries[1].allowed
+        return without, with_guards
+
+    times = _in_turn(one_round, rounds)
+    ratio = statistics.median(with_guards / without for without, with_guards in times)
+    without, with_guards = (statistics.median(column) / events * 1e6 for column in zip(*times, strict=True))
+    click.echo(
+        f"guards: {ratio:.2f} of the time without ({with_guards:.1f} µs an event against {without:.1f} µs, "
         f"median of {rounds} interleaved rounds of {events:,} events)"
     )
     return ratio
@@ -120,6 +149,12 @@ def memory(folder: Path, events: int = 336_776, after: int = 100_000) -> float:
     growth = seen[-1][1] - before
     click.echo(f"memory: {growth:+.1f} MiB from event {after:,} to {seen[-1][0]:,} (then {seen[-1][1]:.0f} MiB)")
     return growth
+
+
+def _in_turn(one_round: Callable[[], tuple[float, float]], rounds: int) -> list[tuple[float, float]]:
+    gc.collect()
+    gc.freeze()
+    return [one_round() for _ in range(rounds)]
 
 
 def _resident() -> int:

@@ -57,11 +57,31 @@ use = "redaction.keys"
 """
 
 
-def write_pipeline(path: Path, events: Path) -> None:
-    """Write the pipeline file that does the job on a file of events."""
+BROKER = """
+[broker]
+use = "reference.paper"
+"""
+
+# The events carry the time that was scheduled, and so are a day old at times; no guard denies any, so that both do the
+# same work.
+GUARDS = """
+[[modulators]]
+use = "guards.standard"
+
+[modulators.staleness]
+max_age_ms = 1_000_000_000
+
+[modulators.rate_limit]
+burst = 1_000_000
+rate = 1_000_000
+"""
+
+
+def write_pipeline(path: Path, events: Path, *more: str) -> None:
+    """Write the pipeline file that does the job on a file of events, and what more is to be in it."""
     weights = ", ".join(f'"{name}" = {weight}' for name, weight in WEIGHTS.items())
     text = PIPELINE.replace("{path}", msgspec.json.encode(str(events)).decode())
-    path.write_text(text.replace("{weights}", f"{{ {weights} }}"))
+    path.write_text(text.replace("{weights}", f"{{ {weights} }}") + "".join(more))
 
 
 def write_events(path: Path, number: int) -> None:

@@ -62,6 +62,10 @@ class Component(ABC):
             fact: ``Decided``, ``Executed``, ``Settled``, ``Commanded``; ignore what you do not know, for more may come.
         """
 
+    def counts(self) -> dict[str, int]:
+        """Give what it has counted that people should know of, such as lines skipped; shown in the summary."""
+        return {}
+
 
 class DataSource(Component):
     """Where events come from."""

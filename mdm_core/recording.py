@@ -188,7 +188,7 @@ class Recorder:
             if not isinstance(found, Mapping):
                 continue
             try:
-                findings[_free(observer.component_id, findings)] = _figures(found)
+                findings[free_name(observer.component_id, findings)] = _figures(found)
             except (TypeError, RecursionError) as error:
                 self._drop(observer, error)
         return findings
@@ -309,8 +309,13 @@ def _figures(found: Mapping[str, Any]) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", msgspec.to_builtins(found, str_keys=True, enc_hook=_figure))
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    """A name for the second of two observers of one component."""
+def free_name(name: str, taken: Mapping[str, Any]) -> str:
+    """Give a name for one of several things of the same name: the second has ``#2`` behind it.
+
+    Args:
+        name: Such as a component's id.
+        taken: What has its name already.
+    """
     same = sum(known.partition(" #")[0] == name for known in taken)
     return f"{name} #{same + 1}" if same else name
 

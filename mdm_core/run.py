@@ -21,7 +21,7 @@ from mdm_core.journal import Clock, Journal, JournalFailed
 from mdm_core.lifecycle import close_all, open_all, with_children
 from mdm_core.pipeline import Pipeline
 from mdm_core.plan import Plan
-from mdm_core.recording import Recorder, TraceFailed
+from mdm_core.recording import Recorder, TraceFailed, free_name
 from mdm_core.redacting import MASK, Redaction
 from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, RunLock, create_run_dir, new_run_id, now_text, write_json
 from mdm_core.schema import Action
@@ -308,11 +308,26 @@ class Run:
             errors=self._errors(),
             redaction_failures=self._redaction.failures,
             evicted_keys=self._evicted(),
+            counts=self._counts(),
             latency_us={"p50": tally.latency(0.5), "p99": tally.latency(0.99)},
             seconds=round(seconds, 3),
             events_per_s=round(tally.events / seconds, 1) if seconds else 0.0,
             run_dir=str(run_dir),
         )
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        """What the components have counted; one that cannot say is left out, for the run is over."""
+        found: dict[str, dict[str, int]] = {}
+        for component in self.components():
+            try:
+                counts = {str(name): int(number) for name, number in component.counts().items() if number}
+            except BaseException as error:
+                not_of_ours(error)
+                self._recorder.failure(describe("counts", component.component_id, error))
+                continue
+            if counts:
+                found[free_name(component.component_id, found)] = counts
+        return found
 
     def _errors(self) -> dict[str, int]:
         return {**self._tally.errors, **self._redaction.errors}

@@ -38,6 +38,7 @@ class Summary:
         errors: Reason code to number of failures anywhere.
         redaction_failures: Number of payloads replaced because the redactor raised.
         evicted_keys: Keyed state to number of keys forgotten.
+        counts: Component to what it has counted itself.
         latency_us: ``p50`` and ``p99`` of deciding, in microseconds.
         seconds: Wall time from the first read to the last write.
         events_per_s: Events read per second.
@@ -60,6 +61,7 @@ class Summary:
     errors: Mapping[str, int]
     redaction_failures: int
     evicted_keys: Mapping[str, int]
+    counts: Mapping[str, Mapping[str, int]]
     latency_us: Mapping[str, int]
     seconds: float
     events_per_s: float

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from benchmarks import job, loop
-from benchmarks.__main__ import memory, speed
+from benchmarks.__main__ import guards, memory, speed
 from mdm_core import Run
 
 
@@ -32,6 +32,10 @@ class TestFigures:
     def test_speed(self, tmp_path: Path) -> None:
         """In one run, mdm keeps at least a quarter of the loop's speed; `./dev bench` measures it with care."""
         assert speed(tmp_path, events=5000, rounds=3) > 0.25
+
+    def test_guards(self, tmp_path: Path) -> None:
+        """In one run, the standard guards do not take half as much again; `./dev bench` measures it with care."""
+        assert guards(tmp_path, events=5000, rounds=3) < 1.5
 
     def test_memory(self, tmp_path: Path) -> None:
         """Memory does not grow with the number of events."""

@@ -62,7 +62,7 @@ def show_summary(summary: Summary) -> None:
     click.secho(summary.status, fg=_COLOURS[summary.status], bold=True, nl=False)
     click.echo(f" ({summary.reason})" if summary.reason else "")
     for name, value in _rows(summary):
-        click.echo(f"  {name:<16}{value}")
+        click.echo(f"  {name:<15} {value}")
     if summary.events and not summary.decided:
         click.echo(
             "nothing could be decided: dead_letter.jsonl says why; do key, timestamp and id in [pipeline] name fields "
@@ -92,6 +92,8 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "redaction", f"failed {summary.redaction_failures:,} times; those payloads were replaced"
     if summary.evicted_keys:
         yield "keys forgotten", _counts(summary.evicted_keys)
+    for component, counts in summary.counts.items():
+        yield component, _counts(counts).partition("(")[2].rstrip(")")
     yield "latency", f"p50 {summary.latency_us['p50']:,} µs, p99 {summary.latency_us['p99']:,} µs"
     yield "speed", f"{summary.events_per_s:,.0f} events/s, {summary.seconds:,.1f} s"
     yield "written to", _written(summary)
