@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -24,6 +27,7 @@ from mdm_core import (
     Proposal,
     Receipt,
     Settled,
+    execution,
 )
 from mdm_core.config import ExecutionOptions
 from mdm_core.execution import Executor
@@ -145,15 +149,19 @@ Make: TypeAlias = Callable[..., Desk]
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Make:
+def desk(tmp_path: Path) -> Iterator[Make]:
     """Make a desk: the broker's script, and options of the table ``[execution]``."""
+    made: list[Desk] = []
 
     def make(*script: Any, kind: type[Scripted] = Scripted, **options: Any) -> Desk:
         run_dir = tmp_path / str(len(list(tmp_path.iterdir())))
         run_dir.mkdir()
-        return Desk(kind(list(script)), run_dir, options)
+        made.append(Desk(kind(list(script)), run_dir, options))
+        return made[-1]
 
-    return make
+    yield make
+    for one in made:
+        one.journal.close()
 
 
 RETRY, DONE, FAILED, PENDING, UNKNOWN = (Receipt(s) for s in ("retry", "done", "failed", "pending", "unknown"))
@@ -400,6 +408,35 @@ class TestUnknown:
         one.broker.script.append(lambda order: one.stop_and(UNKNOWN))
         assert "unknown" == one.carry_out()["status"]
         assert 1 == len(one.broker.orders)
+
+
+class TestSignals:
+    @pytest.mark.parametrize("attempts", [1, 2])
+    def test_at_whatever_moment_one_comes(self, attempts: int, desk: Make) -> None:
+        """It breaks off nothing but the wait: the order ends once, and nothing is raised out of it."""
+        one = desk(RETRY, attempts=attempts, backoff_ms=1)
+        moments = left = 0
+
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal left
+            if one.signals.waiting and frame.f_code.co_filename == execution.__file__:
+                left -= 1
+                if left == 0:
+                    one.signals._handle(signal.SIGINT, frame)
+            return trace
+
+        while left <= 0:
+            moments += 1
+            left = moments
+            one.signals.__init__()  # type: ignore[misc]
+            sys.settrace(trace)
+            try:
+                packet = one.carry_out(moments)
+            finally:
+                sys.settrace(None)
+            assert ("failed", False) == (packet["status"], one.signals.waiting)
+            assert 1 == sum(line.startswith("ended failed") for line in one.told(moments))
+        assert moments > 5
 
 
 class TestStopped:
