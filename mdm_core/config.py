@@ -16,7 +16,7 @@ from mdm_core.options import option
 from mdm_core.toml_lines import find_lines
 from mdm_core.wording import KeyPath, did_you_mean, listing, spelled, toml_key
 
-SECTIONS = ("pipeline", "execution", *BY_SECTION)
+SECTIONS = ("pipeline", "execution", "durability", *BY_SECTION)
 SEVERAL = frozenset({"features", "modulators", "trace", "observers"})
 
 
@@ -90,6 +90,20 @@ class ExecutionOptions:
     on_stop: str = option(
         "continue", choices=["continue", "exit"], help="whether the run ends when the action STOP was carried out"
     )
+
+
+@attrs.frozen
+class DurabilityOptions:
+    """The table ``[durability]``: what is on the disk when."""
+
+    mode: str = option(
+        "group",
+        choices=["strict", "group", "fast"],
+        help="'strict': each decision that acts is on the disk by itself, before and after; 'group': the intents of a "
+        "group together; 'fast': nothing is waited for, which survives the end of the process, not of the machine",
+    )
+    checkpoint_events: int = option(50_000, ge=1, help="events after which a checkpoint is due")
+    checkpoint_seconds: float = option(60, gt=0, help="seconds after which a checkpoint is due, if an event has come")
 
 
 @attrs.frozen

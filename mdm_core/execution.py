@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -18,6 +18,7 @@ from mdm_core.errors import ContractError, TimedOut
 from mdm_core.failures import describe, not_of_ours
 from mdm_core.journal import Answered, Ended, Intent, Journal
 from mdm_core.orders import make_order, payload_hash
+from mdm_core.remains import Record, ResumeFailed
 from mdm_core.schema import Action
 from mdm_core.signals import Interrupted, StopSignals
 from mdm_core.values import Executed, Failure, Order, Outcome, Receipt, Settled
@@ -40,6 +41,7 @@ class Job:
         started_ns: When the first attempt began, by ``time.perf_counter_ns``.
         attempts: How often the broker was asked.
         outcome: What came of it, or None.
+        latency_ms: How long an earlier process has spent on it.
         in_doubt: Whether an attempt may have taken effect, though later ones did not.
         failed_closed: Whether the broker raised, took too long, or answered something that is no receipt.
     """
@@ -49,6 +51,7 @@ class Job:
     started_ns: int = 0
     attempts: int = 0
     outcome: Outcome | None = None
+    latency_ms: float = 0.0
     in_doubt: bool = False
     failed_closed: bool = False
 
@@ -119,6 +122,20 @@ class Executor:
         """How many orders are in flight: begun, and not answered yet."""
         return len(self._pending)
 
+    def save(self) -> dict[str, Any]:
+        """Give the counts, for a checkpoint."""
+        return {"outcomes": dict(self.outcomes), "carried_out": dict(self.carried_out), "attempts": self.attempts}
+
+    def restore(self, counts: Mapping[str, Any]) -> None:
+        """Go on counting from what was saved.
+
+        Args:
+            counts: What ``save`` gave.
+        """
+        self.outcomes.update(counts["outcomes"])
+        self.carried_out.update(counts["carried_out"])
+        self.attempts = counts["attempts"]
+
     def tally(self) -> dict[str, int]:
         """What came of orders, to their number; those in flight are ``pending``."""
         return dict(self.outcomes) | ({"pending": self.pending} if self._pending else {})
@@ -139,6 +156,53 @@ class Executor:
         order = make_order(decision.final, decision.context, self._run_id)
         self._journal.add(Intent, decision.step, order.idempotency_key, order.action.value, payload_hash(order))
         return Job(decision, order)
+
+    def adopt(self, decision: Decision, record: Record) -> Job:
+        """Take over an order that an earlier process was about to give; nothing is asked of the broker yet.
+
+        Args:
+            decision: The decision, made again.
+            record: What the journal tells of the order.
+
+        Raises:
+            ResumeFailed: It is not the order that was intended.
+        """
+        order = make_order(decision.final, decision.context, self._run_id)
+        intent = record.intent
+        if (intent.key, intent.action, intent.payload) != (
+            order.idempotency_key,
+            order.action.value,
+            payload_hash(order),
+        ):
+            raise ResumeFailed(
+                f"step {decision.step}: the order is not the one that was about to be given (line {intent.n} of the "
+                f"journal); nothing more is done"
+            )
+        job = Job(decision, order, attempts=max((r.attempt for r in record.receipts), default=0))
+        job.in_doubt = True
+        job.failed_closed = any(receipt.by_core for receipt in record.receipts)
+        job.latency_ms = sum(receipt.latency_ms for receipt in record.receipts)
+        self.attempts += job.attempts
+        if record.outcome is not None:
+            self._close(job, record.outcome)
+        return job
+
+    def recover(self, job: Job) -> None:
+        """Bring an adopted order to its end: repeat it under its key, or find out what came of it.
+
+        Args:
+            job: The order. If nobody can tell whether it happened, it ends as ``unknown`` and is never repeated.
+        """
+        known = job.outcome is not None
+        if not known:
+            job.started_ns = time.perf_counter_ns()
+            if self._broker.idempotent and not self._stopped():
+                self._follow(job, self._attempt(job))
+            else:
+                self._give_up(job)
+        if not known and job.outcome == "unknown":
+            self._on_failure(Failure("broker", self._broker.component_id, "", "outcome_unknown", job.decision.step))
+        _tell(job)
 
     def carry_out(self, job: Job) -> None:
         """Carry out an order; what comes of it goes into the packet as ``exec.*``.
@@ -209,7 +273,6 @@ class Executor:
         elif receipt is not None and receipt.status == "retry":  # nothing happened, and nothing will
             self._end(job, "failed")
         else:
-            job.failed_closed = True
             self._end(job, "unknown")
 
     def _retry(self, job: Job, receipt: Receipt) -> Receipt:
@@ -259,8 +322,10 @@ class Executor:
         self.attempts += 1
         started = time.perf_counter_ns()
         # Whether the order took effect before the broker raised cannot be known here.
+        failed_before, job.failed_closed = job.failed_closed, False
         receipt = self._ask(job, self._execute, self._due(job)) or Receipt("unknown", "error")
-        self._note(job, receipt, _elapsed_ms(started))
+        self._note(job, receipt, _elapsed_ms(started), by_core=job.failed_closed)
+        job.failed_closed = job.failed_closed or failed_before
         return receipt
 
     def _due(self, job: Job) -> Order:
@@ -326,7 +391,7 @@ class Executor:
             step = job.decision.step
         self._on_failure(describe("broker", self._broker.component_id, error, step))
 
-    def _note(self, job: Job, receipt: Receipt, latency_ms: float) -> None:
+    def _note(self, job: Job, receipt: Receipt, latency_ms: float, by_core: bool = False) -> None:
         """Write a receipt down; the pipeline learns of it when its turn comes."""
         order, attempt, now_ms = job.order, job.attempts, job.decision.context.get("now_ms")
         job.in_doubt = job.in_doubt or receipt.status == "unknown"
@@ -339,6 +404,7 @@ class Executor:
             latency_ms,
             receipt.retry_after_ms,
             None if receipt.reference is None else _encodable(self._redact(receipt.reference)),
+            by_core,
             fact=lambda seq: Executed(seq, receipt, order, attempt, latency_ms, now_ms),
         )
 
@@ -355,7 +421,11 @@ class Executor:
     def _end(self, job: Job, outcome: Outcome, receipt: Receipt | None = None) -> None:
         if receipt is None or receipt.status != outcome:
             self._note_end(job, outcome)
+        self._close(job, outcome)
+
+    def _close(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome
+        job.failed_closed = job.failed_closed or outcome == "unknown"
         self.outcomes[outcome] += 1
         if outcome == "done":
             self.carried_out[job.order.action.value] += 1
@@ -372,7 +442,7 @@ def _tell(job: Job) -> None:
     context["exec.failed_count"] = int(outcome == "failed")
     context["exec.skipped_count"] = int(outcome == "skipped")
     context["exec.denied_count"] = int(outcome == "denied")
-    context["exec.total_latency_ms"] = _elapsed_ms(job.started_ns)
+    context["exec.total_latency_ms"] = job.latency_ms + (_elapsed_ms(job.started_ns) if job.started_ns else 0.0)
     if job.failed_closed:
         context["exec.fail_closed"] = True
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, Union
 import msgspec
 
 from mdm_core.errors import MdmError
-from mdm_core.rundir import open_private
+from mdm_core.rundir import cut_torn_line, open_private, sync_directory
 from mdm_core.values import Fact, Kind, Outcome, Status
 
 JOURNAL_FILE = "journal.jsonl"
@@ -69,6 +69,7 @@ class Answered(Entry, frozen=True, tag="receipt"):
         latency_ms: How long the attempt took.
         retry_after_ms: As in ``Receipt``.
         reference: As in ``Receipt``, redacted.
+        by_core: Whether the broker raised, took too long or answered no receipt, and core made this one.
     """
 
     step: int
@@ -78,6 +79,7 @@ class Answered(Entry, frozen=True, tag="receipt"):
     latency_ms: float
     retry_after_ms: int | None = None
     reference: str | None = None
+    by_core: bool = False
 
 
 class Ended(Entry, frozen=True, tag="outcome"):
@@ -152,6 +154,20 @@ class Clock(Entry, frozen=True, tag="clock"):
     now_ms: int
 
 
+class Checkpoint(Entry, frozen=True, tag="checkpoint"):
+    """What everything before came to; nothing is pending and nothing waits.
+
+    Attributes:
+        step: The next decision's number.
+        file: Name of the file in the run's ``checkpoints``.
+        sha256: Hash of the file.
+    """
+
+    step: int
+    file: str
+    sha256: str
+
+
 class Applied(Entry, frozen=True, tag="applied"):
     """The pipeline learns of receipts and commands.
 
@@ -164,7 +180,7 @@ class Applied(Entry, frozen=True, tag="applied"):
     through: int
 
 
-AnyEntry: TypeAlias = Union[Intent, Answered, Ended, Command, TimedOut, SwitchedOff, Clock, Applied]  # noqa: UP007 - msgspec reads it
+AnyEntry: TypeAlias = Union[Intent, Answered, Ended, Command, TimedOut, SwitchedOff, Clock, Applied, Checkpoint]  # noqa: UP007 - msgspec reads it
 _INPUTS = (Answered, Ended, Command)
 
 
@@ -173,25 +189,27 @@ class Journal:
 
     Args:
         run_dir: Directory of the run.
+        after: Number of the last line that is there already; what stands behind it is half a line, and is cut off.
 
     Raises:
-        JournalFailed: The file cannot be made.
+        JournalFailed: The file cannot be made or mended.
 
     Attributes:
         waiting: Inputs that the pipeline has not learned of, each with its number.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, after: int = 0) -> None:
         self._path = run_dir / JOURNAL_FILE
         self._lock = threading.Lock()
         self._buffer = bytearray()
         self._encode = msgspec.json.Encoder().encode
-        self._n = 0
+        self._n = after
         self.waiting: list[tuple[int, MakeFact]] = []
         self._clean = True
         try:
-            self._fd = open_private(self._path, os.O_WRONLY | os.O_APPEND)
-            _sync_directory(run_dir)
+            self._fd = open_private(self._path, os.O_RDWR | os.O_APPEND)
+            cut_torn_line(self._fd)
+            sync_directory(run_dir)
         except OSError as error:
             raise _failed(error) from error
 
@@ -224,6 +242,11 @@ class Journal:
             self.waiting.append((self._add(kind, fields), fact))
             if durable:
                 self._write(durable=True)
+
+    @property
+    def last(self) -> int:
+        """Number of the last line."""
+        return self._n
 
     def take_inputs(self, before: int) -> list[MakeFact]:
         """Write down that the pipeline is about to learn of what is waiting, and hand it out.
@@ -320,14 +343,6 @@ def read_journal(run_dir: Path) -> Iterator[AnyEntry]:
 def is_input(entry: AnyEntry) -> bool:
     """Whether a line is one that ``Applied`` speaks of."""
     return isinstance(entry, _INPUTS)
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _failed(error: OSError) -> JournalFailed:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
+import msgspec
 
 from mdm_core.alarm import TimeIsUp, call_within
 from mdm_core.contracts import Component
@@ -45,12 +46,18 @@ class Overrun:
     off_for: int = 0
 
 
-@attrs.define
-class _Patient:
-    """What is remembered of a component that is under a time limit: when it was asked, and when it was late."""
+class Lateness(msgspec.Struct):
+    """When a component was asked, and when it was late; part of a checkpoint.
 
-    component: Component
-    name: str
+    Attributes:
+        asked: The last decision in which it was asked.
+        asked_before: The last one before that.
+        late: The last decision in which it took too long.
+        overruns: Decisions in a row in which it did.
+        off_until: First decision in which it is asked again.
+        broken: Whether it has to be made anew.
+    """
+
     asked: int = -1
     asked_before: int = -1
     late: int = -2
@@ -69,6 +76,15 @@ class _Patient:
             self.overruns = self.overruns + 1 if self.late == self.asked_before else 1
             self.late = self.asked
         return self.overruns
+
+
+@attrs.define
+class _Patient:
+    """A component that is under a time limit."""
+
+    component: Component
+    name: str
+    lateness: Lateness = attrs.field(factory=Lateness)
 
 
 @attrs.define
@@ -155,18 +171,31 @@ class Limits:
 
         return call
 
+    def save(self) -> dict[str, Lateness]:
+        """Give what is remembered of time-outs, for a checkpoint: component to when it was late."""
+        return {patient.name: patient.lateness for patient in self._patients.values()}
+
+    def restore(self, saved: Mapping[str, Lateness]) -> None:
+        """Remember what was saved.
+
+        Args:
+            saved: What ``save`` gave.
+        """
+        for patient in self._patients.values():
+            patient.lateness = saved.get(patient.name, patient.lateness)
+
     def _call(self, patient: _Patient, which: Call, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         step, stage, _, _ = which
-        if (self._step + 1 if step is None else step) < patient.off_until:
+        if (self._step + 1 if step is None else step) < patient.lateness.off_until:
             raise SwitchedOff(f"{stage}_switched_off")
-        patient.ask(self._step if step is None else step)
+        patient.lateness.ask(self._step if step is None else step)
         code = None if self.recorded is None else self.recorded.get(which)
         if code is None:
             seconds, code = self._time_for(patient.component, which)
             try:
-                if patient.broken:
+                if patient.lateness.broken:
                     self._within(_REBUILD_S, rebuild, patient.component, self.build)
-                    patient.broken = False
+                    patient.lateness.broken = False
                 return self._within(seconds, method, *arguments)
             except TimeIsUp:
                 pass
@@ -189,11 +218,11 @@ class Limits:
 
     def _overrun(self, patient: _Patient, which: Call, code: str) -> None:
         step, stage, name, seq = which
-        patient.broken = True
-        off_for = self.off_for if patient.overrun() >= self.off_after else 0
+        patient.lateness.broken = True
+        off_for = self.off_for if patient.lateness.overrun() >= self.off_after else 0
         if off_for:
-            patient.overruns = 0
-            patient.off_until = (self._step if step is None else step) + 1 + off_for
+            patient.lateness.overruns = 0
+            patient.lateness.off_until = (self._step if step is None else step) + 1 + off_for
             _log.warning("%s took too long too often; it is switched off for %d decisions", name, off_for)
         self.overruns.append(Overrun(step, stage, name, code, seq, off_for))
         for state, key, data in (*self._extracted, *self._learned):

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 from mdm_core import ops
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
 from mdm_core.building import Builder, Built
+from mdm_core.checkpoints import Engine
 from mdm_core.checks import FeatureCheck, Sizes, check_proposal, checked_final, failed_closed
 from mdm_core.config import PipelineOptions, load_config
 from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
@@ -26,7 +27,7 @@ from mdm_core.orders import make_order
 from mdm_core.plugins import Registry
 from mdm_core.recent import Recent
 from mdm_core.schema import Action, FinalDecision, Proposal
-from mdm_core.state import Key, KeyedState, states_of
+from mdm_core.state import Key, KeyedState, Veil, states_of
 from mdm_core.values import (
     Build,
     Commanded,
@@ -121,7 +122,8 @@ class Pipeline:
         self._now_ms = 0
         self._wall = clock == "wall"
         # Only modulators look at it, and it needs time.
-        self._recent = Recent() if modulators and has_time else None
+        self._windows = KeyedState(Recent)
+        self._recent = self._windows[None] if modulators and has_time else None
         self._run_id = run_id
         self._seed = seed
         self._outcome = outcome
@@ -202,10 +204,47 @@ class Pipeline:
                 yield component
 
     def states(self) -> Iterator[tuple[str, KeyedState[Any]]]:
-        """The keyed states of all components, each with a name that is unique in the pipeline."""
+        """The keyed states of all components and of the engine itself, each with a name that is unique."""
+        yield "engine.recent", self._windows
         for number, component in enumerate(self.components()):
             for name, state in states_of(component).items():
                 yield f"{number}.{name_of(component)}.{name}", state
+
+    def save(self, veil: Veil) -> tuple[Engine, dict[str, bytes]]:
+        """Give everything that the pipeline remembers, for a checkpoint.
+
+        Args:
+            veil: Hides the keys.
+
+        Returns:
+            What the engine remembers, and the keyed states by name.
+        """
+        lateness = {} if self.limits is None else self.limits.save()
+        engine = Engine(self.step, self._now_ms, self.feedback_seq, self.stopped, lateness)
+        return engine, {name: state.snapshot(veil) for name, state in self.states()}
+
+    def restore(self, engine: Engine, states: Mapping[str, bytes], veil: Veil) -> None:
+        """Remember what another pipeline of the same configuration did.
+
+        Args:
+            engine: What ``save`` gave.
+            states: What ``save`` gave.
+            veil: What keys were hidden by.
+
+        Raises:
+            ValueError: The states are of another version or another configuration.
+        """
+        mine = dict(self.states())
+        if set(mine) != set(states):
+            raise ValueError(f"the states are those of another configuration: {sorted(set(mine) ^ set(states))}")
+        for name, state in mine.items():
+            state.restore(states[name], veil)
+        self.step, self._now_ms = engine.step, engine.now_ms
+        self.feedback_seq, self.stopped = engine.feedback_seq, engine.stopped
+        if self._recent is not None:
+            self._recent = self._windows[None]
+        if self.limits is not None:
+            self.limits.restore(engine.lateness)
 
     def decide(
         self, event: Event, context: Mapping[str, Any] | None = None, *, position: Position | None = None

@@ -21,6 +21,7 @@ SUMMARY_FILE = "summary.json"
 DEAD_LETTER_FILE = "dead_letter.jsonl"
 LOCK_FILE = "lock"
 
+_BLOCK = 1 << 16
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -105,6 +106,36 @@ def open_private(path: Path, flags: int) -> int:
         The file descriptor.
     """
     return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def sync_directory(directory: Path) -> None:
+    """Wait until the names of a directory's files are on the disk, without which a file is lost all the same."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def cut_torn_line(fd: int) -> int:
+    """Cut off what stands behind the last end of a line: the half line that a crash has left.
+
+    Args:
+        fd: A file that is open for reading and writing.
+
+    Returns:
+        How many bytes were cut off.
+    """
+    end = size = os.fstat(fd).st_size
+    while end:
+        begin = max(0, end - _BLOCK)
+        found = os.pread(fd, end - begin, begin).rfind(b"\n")
+        end = begin + found + 1
+        if found >= 0:
+            break
+    if end < size:
+        os.ftruncate(fd, end)
+    return size - end
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ component's author writes ``self.states[context.key]`` and nothing else.
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
@@ -16,7 +17,10 @@ import attrs
 import msgspec
 
 Key: TypeAlias = str | int | None
+Veil: TypeAlias = Callable[[Key], bytes]
 S = TypeVar("S")
+
+_PackedKey: TypeAlias = int | bytes | list[bytes] | None
 
 _FORMAT = b"\x01"
 _STATE = "mdm.state"
@@ -40,14 +44,16 @@ class KeyedState(Generic[S]):
         evicted: How many keys were forgotten so far.
     """
 
-    __slots__ = ("_decode", "_encode", "_factory", "_states", "evicted", "max_keys")
+    __slots__ = ("_decode", "_encode", "_factory", "_states", "_veil", "evicted", "max_keys")
 
     def __init__(self, factory: type[S], max_keys: int = 100_000) -> None:
         _refuse_private_fields(factory, set())
         if max_keys < 1:
             raise ValueError(f"keyed state {factory.__name__}: max_keys must be at least 1, got {max_keys!r}")
         self._factory: Callable[[], S] = factory
-        self._states: OrderedDict[Key, S] = OrderedDict()
+        # Restored from a checkpoint, a state stands under the veil of its key, encoded, until the key is seen again.
+        self._states: OrderedDict[Key | bytes, Any] = OrderedDict()
+        self._veil: Veil | None = None
         self._encode = msgspec.msgpack.Encoder(enc_hook=_to_builtin).encode
         self._decode: Callable[[bytes], S] = msgspec.msgpack.Decoder(factory, dec_hook=_from_builtin).decode
         self.max_keys = max_keys
@@ -59,20 +65,22 @@ class KeyedState(Generic[S]):
         if state is None:
             return self._make(key)
         states.move_to_end(key)
-        return state
+        return state  # type: ignore[no-any-return]
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._states
+        return self.peek(key) is not None
 
     def __len__(self) -> int:
         return len(self._states)
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(self._states)
+        """The keys that were seen, the least recently used first; those under a veil are not known."""
+        return (key for key in self._states if not isinstance(key, bytes))
 
     def peek(self, key: Key) -> S | None:
         """Look at a key's state without making it and without counting as a use."""
-        return self._states.get(key)
+        state: S | None = self._states.get(key)
+        return state if state is not None or self._veil is None else self._unveiled(self._veil(key))
 
     def export(self, key: Key) -> bytes:
         """Encode the state of one key.
@@ -86,7 +94,10 @@ class KeyedState(Generic[S]):
         Raises:
             KeyError: The key is not remembered.
         """
-        return _FORMAT + self._encode(self._states[key])
+        state = self.peek(key)
+        if state is None:
+            raise KeyError(key)
+        return _FORMAT + self._encode(state)
 
     def load(self, key: Key, data: bytes) -> None:
         """Set the state of one key from the bytes of ``export``, bit for bit.
@@ -98,9 +109,20 @@ class KeyedState(Generic[S]):
         Raises:
             ValueError: The bytes are of another version or do not fit the state's type.
         """
+        self._drop_veiled(key)
         self._states[key] = self._read(data)
         self._states.move_to_end(key)
         self._evict()
+
+    def replace(self, key: Key, data: bytes) -> None:
+        """Set the state of a key that is remembered, bit for bit, without counting as a use of it.
+
+        Args:
+            key: The key.
+            data: What ``export`` gave.
+        """
+        place = key if key in self._states or self._veil is None else self._veil(key)
+        self._states[place] = self._read(data)
 
     def put_back(self, key: Key, data: bytes | None) -> None:
         """Undo what was done to a key's state, and count as a use of the key, whether it was used or not.
@@ -115,35 +137,62 @@ class KeyedState(Generic[S]):
         self[key]  # so that which keys are forgotten does not depend on how far it came
         self._states[key] = self._factory() if data is None else self._read(data)
 
-    def snapshot(self) -> bytes:
-        """Encode all states, in their order of use, and the count of evictions."""
-        items = [(_packed(key), self._encode(state)) for key, state in self._states.items()]
+    def snapshot(self, veil: Veil | None = None) -> bytes:
+        """Encode all states, in their order of use, and the count of evictions.
+
+        Args:
+            veil: Hides keys: in their place stands what it makes of them.
+        """
+        items = [
+            (_packed(key, veil), state if type(state) is bytes else self._encode(state))
+            for key, state in self._states.items()
+        ]
         return _FORMAT + msgspec.msgpack.encode((self.evicted, items))
 
-    def restore(self, data: bytes) -> None:
+    def restore(self, data: bytes, veil: Veil | None = None) -> None:
         """Replace all states by those of a snapshot, bit for bit.
 
         Args:
             data: What ``snapshot`` gave.
+            veil: What keys were hidden by; each is recognised when it is seen again.
 
         Raises:
             ValueError: The bytes are of another version or do not fit the state's type.
         """
         _check_format(data)
-        evicted, items = msgspec.msgpack.decode(data[1:], type=tuple[int, list[tuple[int | bytes | None, bytes]]])
-        self._states = OrderedDict((_unpacked(key), self._read(_FORMAT + state)) for key, state in items)
+        evicted, items = msgspec.msgpack.decode(data[1:], type=tuple[int, list[tuple[_PackedKey, bytes]]])
+        self._states = OrderedDict(
+            (key[0], state) if isinstance(key, list) else (_unpacked(key), self._read(_FORMAT + state))
+            for key, state in items
+        )
+        self._veil = veil
         self.evicted = evicted
 
     def copy(self) -> KeyedState[S]:
         """Make an independent copy, for a component that shadows another."""
         other: KeyedState[S] = KeyedState(cast("type[S]", self._factory), self.max_keys)
-        other.restore(self.snapshot())
+        other.restore(self.snapshot(), self._veil)
         return other
 
     def _make(self, key: Key) -> S:
+        state = self.peek(key)
+        if state is not None:
+            self._drop_veiled(key)
+            self._states[key] = state
+            return state
         state = self._states[key] = self._factory()
         self._evict()
         return state
+
+    def _unveiled(self, veiled: bytes) -> S | None:
+        state = self._states.get(veiled)
+        if type(state) is bytes:
+            state = self._states[veiled] = self._decode(state)
+        return state
+
+    def _drop_veiled(self, key: Key) -> None:
+        if self._veil is not None and key not in self._states:
+            self._states.pop(self._veil(key), None)
 
     def _evict(self) -> None:
         states = self._states
@@ -211,7 +260,25 @@ def _refuse_private_fields(kind: Any, seen: set[Any]) -> None:
         _refuse_private_fields(hints[name], seen)
 
 
-def _packed(key: Key) -> int | bytes | None:
+def veil_by(salt: bytes) -> Veil:
+    """Make a function that hides keys: a salted hash, the same for the same key.
+
+    Args:
+        salt: At most 64 bytes.
+    """
+
+    def veil(key: Key) -> bytes:
+        plain = b"s" + key.encode("utf-8", "surrogatepass") if isinstance(key, str) else f"i{key}".encode()
+        return hashlib.blake2b(plain, digest_size=16, key=salt).digest()
+
+    return veil
+
+
+def _packed(key: Key | bytes, veil: Veil | None) -> _PackedKey:
+    if isinstance(key, bytes):
+        return [key]
+    if key is not None and veil is not None:
+        return [veil(key)]
     # Bytes, because a key may be text that UTF-8 alone cannot hold.
     return key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
 

@@ -122,6 +122,22 @@ class Tally:
         elif final.action is not _HOLD:
             self.allowed[final.action._value_] += 1
 
+    def save(self) -> dict[str, Any]:
+        """Give the counts, for a checkpoint."""
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in vars(self).items()}
+
+    def restore(self, counts: Mapping[str, Any]) -> None:
+        """Go on counting from what was saved.
+
+        Args:
+            counts: What ``save`` gave.
+        """
+        for name, value in counts.items():
+            if isinstance(value, Mapping):
+                getattr(self, name).update(value)
+            else:
+                setattr(self, name, value)
+
     def latency(self, share: float) -> int:
         """A percentile of the time that deciding took.
 

@@ -1191,7 +1191,8 @@ class TestStates:
             model=Remembering(model=Remembering(model=Says(act))),
         )
         names = [name for name, _ in made.states()]
-        assert names == ["0.Counting.states", "1.Counting.states", "3.Remembering.memory", "4.Remembering.memory"]
+        own = ["0.Counting.states", "1.Counting.states", "3.Remembering.memory", "4.Remembering.memory"]
+        assert names == ["engine.recent", *own]
 
     def test_restored_states_decide_alike(self) -> None:
         """A pipeline restored from another's snapshots goes on exactly as the other does."""

@@ -1,0 +1,132 @@
+"""Checkpoints: what a run has come to, so that it can be gone on with from there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mdm_core.journal import Checkpoint
+from mdm_core.limits import Lateness
+from mdm_core.rundir import open_private, sync_directory
+from mdm_core.values import Position
+
+FOLDER = "checkpoints"
+_FORMAT = 1
+_KEPT = 2
+_NAME = re.compile(r"[0-9]{12,}-[0-9]{12,}")
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """What the pipeline remembers besides the states of its components.
+
+    Attributes:
+        step: The next decision's number.
+        now_ms: Highest time seen.
+        feedback_seq: Number of the last recorded input that was learned of.
+        stopped: Whether an operator has stopped it.
+        lateness: Component to when it took too long.
+    """
+
+    step: int
+    now_ms: int
+    feedback_seq: int
+    stopped: bool
+    lateness: dict[str, Lateness]
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """The content of a checkpoint.
+
+    Attributes:
+        run_id: Id of the run.
+        read: Records read from the source.
+        position: Position of the last one, or None.
+        identity: What the source said of itself then.
+        engine: What the pipeline remembers.
+        salt: Salt of the hashes that stand for keys.
+        states: Name to keyed state, in which hashes stand for keys.
+        tally: What was counted.
+        executed: What was counted of execution.
+        marks: Where each trace sink stood.
+        dead_letters: How many dead letters there were.
+        format: Version of all this.
+    """
+
+    run_id: str
+    read: int
+    position: Position | None
+    identity: dict[str, Any] | None
+    engine: Engine
+    salt: bytes
+    states: dict[str, bytes]
+    tally: dict[str, Any]
+    executed: dict[str, Any]
+    marks: list[dict[str, Any] | None]
+    dead_letters: int
+    format: int = _FORMAT
+
+
+def write_checkpoint(run_dir: Path, saved: Saved) -> tuple[str, str]:
+    """Write a checkpoint, whole and durable or not at all.
+
+    Args:
+        run_dir: Directory of the run.
+        saved: Its content.
+
+    Returns:
+        Name and hash of the file, for the journal.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    data = msgspec.msgpack.encode(saved)
+    folder = run_dir / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    name = f"{saved.engine.step:012d}-{saved.read:012d}"
+    temporary = folder / f".{name}.new"
+    with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / name)
+    sync_directory(folder)
+    return name, hashlib.sha256(data).hexdigest()
+
+
+def read_checkpoint(run_dir: Path, entry: Checkpoint) -> Saved | None:
+    """Read a checkpoint; None if it is missing, changed, or of another version.
+
+    Args:
+        run_dir: Directory of the run.
+        entry: What the journal says of it.
+    """
+    if not _NAME.fullmatch(entry.file):
+        return None
+    try:
+        fd = os.open(run_dir / FOLDER / entry.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            data = file.read()
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            return None
+        saved = msgspec.msgpack.decode(data, type=Saved)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return saved if saved.format == _FORMAT else None
+
+
+def forget_old(run_dir: Path) -> None:
+    """Remove all checkpoints but the last two; the journal must tell of the last one already.
+
+    Args:
+        run_dir: Directory of the run.
+    """
+    names = sorted(path for path in (run_dir / FOLDER).iterdir() if not path.name.startswith("."))
+    for path in names[:-_KEPT]:
+        with suppress(OSError):
+            path.unlink()
