@@ -11,6 +11,7 @@ import pwd
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,14 +20,17 @@ from typing import Literal
 import msgspec
 
 from mdm_core.errors import MdmError, UsageError
-from mdm_core.journal import Command, Journal, JournalFailed
+from mdm_core.journal import Command, Journal
 from mdm_core.rundir import is_running, now_text
 from mdm_core.values import Commanded
+from mdm_core.wording import one_line
 
 SOCKET_FILE = "control"
 LONGEST_REASON = 500
 _LONGEST = 4096
 _PATIENCE_S = 5.0
+_PATIENCE_WITH_ONE_S = 1.0  # so that several who say nothing do not keep out one who waits
+_NAP_S = 0.05
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: what SO_PEERCRED gives
 
 
@@ -93,6 +97,7 @@ class Control:
         self._now_ms = now_ms
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._thread: threading.Thread | None = None
+        self._closing = False
         self.stopped = False
         self.heard: list[Heard] = []
 
@@ -122,6 +127,7 @@ class Control:
         if self._thread is None:
             self._listener.close()
             return
+        self._closing = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which close alone would not
         self._thread.join(_PATIENCE_S)
@@ -134,17 +140,19 @@ class Control:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
-                return
+                if self._closing:
+                    return
+                time.sleep(_NAP_S)  # such as too many open files, which may pass
+                continue
             with connection, suppress(OSError):
-                connection.settimeout(_PATIENCE_S)
                 connection.sendall(msgspec.json.encode(self._answer(connection)))
 
     def _answer(self, connection: socket.socket) -> Reply:
         try:
-            request = msgspec.json.decode(_all_of(connection), type=Request)
+            request = msgspec.json.decode(_all_of(connection, _PATIENCE_WITH_ONE_S), type=Request)
             self._take(request, _user(connection))
-        except (msgspec.DecodeError, JournalFailed) as error:
-            return Reply(str(error))
+        except Exception as error:  # whatever it is, the next command has to be heard
+            return Reply(one_line(error))
         return Reply()
 
     def _take(self, request: Request, user: str) -> None:
@@ -181,10 +189,10 @@ def send(run_dir: Path, request: Request) -> None:
         with _address(run_dir) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_PATIENCE_S)
             connection.connect(address)
-            connection.sendall(msgspec.json.encode(request))
+            connection.sendall(msgspec.json.encode(Request(request.name, _encodable(request.reason))))
             connection.shutdown(socket.SHUT_WR)
-            reply = msgspec.json.decode(_all_of(connection), type=Reply)
-    except (OSError, msgspec.DecodeError) as error:
+            reply = msgspec.json.decode(_all_of(connection, _PATIENCE_S), type=Reply)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ControlFailed(
             f"run {run_dir.name!r} does not answer ({type(error).__name__}): it begins, ends or hangs; try again, and "
             f"if that does not help, end its process"
@@ -203,11 +211,21 @@ def _address(run_dir: Path) -> Iterator[str]:
         os.close(fd)
 
 
-def _all_of(connection: socket.socket) -> bytes:
+def _all_of(connection: socket.socket, seconds: float) -> bytes:
+    """Everything that the other side says, for which it has this long, however slowly it talks."""
+    deadline = time.monotonic() + seconds
     data = b""
-    while len(data) <= _LONGEST and (more := connection.recv(_LONGEST)):
+    while len(data) <= _LONGEST:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        if not (more := connection.recv(_LONGEST)):
+            break
         data += more
     return data
+
+
+def _encodable(text: str) -> str:
+    """A text as it can be sent: an argument of the command line may hold bytes that are no text."""
+    return text.encode(errors="replace").decode()
 
 
 def _user(connection: socket.socket) -> str:

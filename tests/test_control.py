@@ -1,0 +1,529 @@
+"""The operator's stop and release: heard at once, on the disk before it is answered, and by nothing kept from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import resource
+import signal
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any, TypeAlias
+
+import attrs
+import msgspec
+import pytest
+
+from mdm_core import Commanded, UsageError, control
+from mdm_core.control import LONGEST_REASON, SOCKET_FILE, Control, ControlFailed, Reply, Request, send
+from mdm_core.journal import Command, Ended, Journal, read_journal
+from mdm_core.rundir import RunLock
+
+USER = pwd.getpwuid(os.getuid()).pw_name
+
+
+@attrs.define
+class Listening:
+    """A run as its operator sees it: a directory with a lock, a journal and a socket."""
+
+    run_dir: Path
+    lock: RunLock = attrs.field(init=False)
+    journal: Journal = attrs.field(init=False)
+    control: Control = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.lock = RunLock(self.run_dir)
+        self.lock.acquire()
+        self.journal = Journal(self.run_dir)
+        self.control = Control(self.run_dir, self.journal, lambda: 17)
+
+    def commands(self) -> list[str]:
+        """The commands that are in the file."""
+        return [entry.name for entry in read_journal(self.run_dir) if isinstance(entry, Command)]
+
+    def connect(self) -> socket.socket:
+        """A client that has not said anything yet."""
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(5)
+        client.connect(str(self.run_dir / SOCKET_FILE))
+        return client
+
+    def say(self, data: bytes) -> Reply:
+        """Send bytes and give the answer."""
+        with self.connect() as client:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            return msgspec.json.decode(client.recv(4096), type=Reply)
+
+    def close(self) -> None:
+        """End the run."""
+        self.control.close()
+        self.journal.close()
+        self.lock.release()
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Listening]:
+    """A run that does not listen yet."""
+    (tmp_path / "r-1").mkdir()
+    listening = Listening(tmp_path / "r-1")
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def run(closed: Listening) -> Listening:
+    """A run that listens."""
+    closed.control.open()
+    return closed
+
+
+class TestCommands:
+    def test_a_stop_is_in_force_and_on_the_disk(self, run: Listening) -> None:
+        """When the sender goes on, nothing acts any more, and the journal tells by whom."""
+        before = time.time()
+        send(run.run_dir, Request("stop", "too eager"))
+        assert run.control.stopped
+        (entry,) = read_journal(run.run_dir)
+        assert isinstance(entry, Command)
+        assert ("stop", USER) == (entry.name, entry.user)
+        (heard,) = run.control.heard
+        assert ("stop", "too eager", USER, entry.at) == (heard.name, heard.reason, heard.user, heard.at)
+        assert before - 1 < time.time() < before + 5
+        assert b"too eager" not in (run.run_dir / "journal.jsonl").read_bytes()
+
+    def test_a_release_lets_go_on(self, run: Listening) -> None:
+        """Two stops in a row need one release, and everything is on record."""
+        for name in ("stop", "stop", "release"):
+            send(run.run_dir, Request(name))
+        assert not run.control.stopped
+        assert ["stop", "stop", "release"] == run.commands() == [heard.name for heard in run.control.heard]
+
+    def test_the_pipeline_is_to_learn_of_it(self, run: Listening) -> None:
+        """With the number that its turn gives, and the time of the pipeline's clock then."""
+        send(run.run_dir, Request("stop", "why"))
+        (make,) = run.journal.take_inputs(3)
+        assert Commanded(5, "stop", "why", USER, 17) == make(5)
+
+    def test_it_is_answered_within_100_ms(self, run: Listening) -> None:
+        """A write to the disk included."""
+        took = []
+        for _ in range(5):
+            started = time.perf_counter()
+            send(run.run_dir, Request("stop"))
+            took.append(time.perf_counter() - started)
+        assert min(took) < 0.1
+
+    @pytest.mark.parametrize(
+        ("reason", "kept"),
+        [("x" * 600, "x" * LONGEST_REASON), ("\udcff!", "?!"), ("😀" * 500, "😀" * 500), ("\0" * 500, "\0" * 500)],
+        ids=["long", "no text", "wide", "control"],
+    )
+    def test_no_reason_keeps_a_run_from_being_stopped(self, reason: str, kept: str, run: Listening) -> None:
+        """One that is too long is cut, and what is no text is replaced."""
+        send(run.run_dir, Request("stop", reason))
+        assert run.control.stopped
+        assert kept == run.control.heard[0].reason
+
+    def test_a_journal_that_cannot_be_written(self, run: Listening) -> None:
+        """The stop is in force all the same, and who sent it learns that it is not on the disk; no release is."""
+        run.journal.close()
+        with pytest.raises(ControlFailed, match=r"did not take the command: JournalFailed: journal\.jsonl failed"):
+            send(run.run_dir, Request("stop"))
+        assert run.control.stopped
+        with pytest.raises(ControlFailed):
+            send(run.run_dir, Request("release"))
+        assert run.control.stopped
+
+
+NO_REQUESTS = [
+    b"",
+    b"\0",
+    b"stop",
+    b"null",
+    b"[" * 4000,
+    b'{"name":"dance"}',
+    b'{"name":"stop","force":true}',
+    b'{"name":"stop","reason":7}',
+    b'{"name":"stop","reason":"\xff"}',
+    b'{"name":"stop","reason":"\\ud800"}',
+    b'{"name":"stop","reason":"' + b"x" * 10_000 + b'"}',
+]
+
+
+class TestHostileClients:
+    @pytest.mark.parametrize("data", NO_REQUESTS, ids=range(len(NO_REQUESTS)))
+    def test_what_is_no_request(self, data: bytes, run: Listening) -> None:
+        """It is refused, changes nothing, and the next command is heard."""
+        with suppress(ConnectionError):  # what is too long is not read to its end
+            assert run.say(data).problem
+        assert (False, []) == (run.control.stopped, run.commands())
+        send(run.run_dir, Request("stop"))
+        assert ["stop"] == run.commands()
+
+    def test_one_that_sends_without_end(self, run: Listening) -> None:
+        """It is cut off."""
+        with run.connect() as client, pytest.raises(ConnectionError):
+            client.sendall(b"x" * 10_000_000)
+        send(run.run_dir, Request("stop"))
+
+    def test_those_that_say_nothing(self, run: Listening) -> None:
+        """They keep the next one waiting for a few seconds at most."""
+        silent = [run.connect() for _ in range(2)]
+        started = time.monotonic()
+        send(run.run_dir, Request("stop"))
+        assert time.monotonic() - started < 4
+        for client in silent:
+            client.close()
+
+    def test_one_that_says_little_by_little(self, run: Listening) -> None:
+        """Neither does it."""
+        enough = threading.Event()
+
+        def dribble() -> None:
+            with run.connect() as client, suppress(OSError):
+                while not enough.wait(0.1):
+                    client.sendall(b" ")
+
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        time.sleep(0.1)
+        started = time.monotonic()
+        send(run.run_dir, Request("stop"))
+        assert time.monotonic() - started < 3
+        enough.set()
+        thread.join()
+
+    def test_one_that_does_not_wait_for_the_answer(self, run: Listening) -> None:
+        """What it said counts."""
+        with run.connect() as client:
+            client.sendall(b'{"name":"stop"}')
+        send(run.run_dir, Request("release"))
+        assert ["stop", "release"] == run.commands()
+
+    def test_a_process_with_too_many_open_files(self, run: Listening) -> None:
+        """A broker that leaks connections is just what is to be stopped: it is heard as soon as there is room."""
+        first, second = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+        path = str(run.run_dir / SOCKET_FILE)
+        before = _sockets()
+        first.connect(path)
+        while not (accepted := _sockets() - before):
+            time.sleep(0.001)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(accepted), hard))
+        filled = _fill_descriptors()
+        try:
+            second.connect(path)
+            second.sendall(b'{"name":"stop"}')
+            second.shutdown(socket.SHUT_WR)
+            first.shutdown(socket.SHUT_WR)  # and not closed, for that would make room
+            time.sleep(0.2)
+            assert not run.control.stopped
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for fd in filled:
+                os.close(fd)
+        second.settimeout(5)
+        assert b'{"problem":""}' == second.recv(4096)
+        first.close()
+        second.close()
+        assert run.control.stopped
+
+
+def _sockets() -> set[int]:
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                found.add(int(name))
+    return found
+
+
+def _fill_descriptors() -> list[int]:
+    filled = []
+    with suppress(OSError):
+        while True:
+            filled.append(os.open(os.devnull, os.O_RDONLY))
+    return filled
+
+
+class TestSocket:
+    def test_only_the_owner_of_the_run_may_use_it(self, run: Listening) -> None:
+        """Whoever may connect may stop."""
+        assert 0o600 == stat.S_IMODE((run.run_dir / SOCKET_FILE).stat().st_mode)
+
+    def test_a_directory_with_a_long_path(self, tmp_path: Path) -> None:
+        """The address of a socket may have 107 bytes; that of a run may have more."""
+        deep = tmp_path.joinpath(*["long" * 20] * 3)
+        deep.mkdir(parents=True)
+        run = Listening(deep)
+        run.control.open()
+        send(deep, Request("stop"))
+        assert ["stop"] == run.commands()
+        run.close()
+        assert not (deep / SOCKET_FILE).exists()
+
+    def test_what_a_killed_run_has_left(self, closed: Listening) -> None:
+        """Its socket is replaced."""
+        with socket.socket(socket.AF_UNIX) as old:
+            old.bind(str(closed.run_dir / SOCKET_FILE))
+        closed.control.open()
+        send(closed.run_dir, Request("stop"))
+        assert closed.control.stopped
+
+    def test_a_run_that_could_not_be_stopped_does_not_begin(self, closed: Listening) -> None:
+        """It says why, and what to do."""
+        (closed.run_dir / SOCKET_FILE).mkdir()
+        with pytest.raises(
+            UsageError, match=r"cannot hold the socket by which `mdm stop` reaches the run: .+--runs-dir"
+        ):
+            closed.control.open()
+
+    def test_closing_is_quick_and_leaves_nothing(self, run: Listening) -> None:
+        """No socket, no thread, also with a client that says nothing."""
+        with run.connect():
+            started = time.monotonic()
+            run.control.close()
+            assert time.monotonic() - started < 3
+        assert not (run.run_dir / SOCKET_FILE).exists()
+        assert "mdm-control" not in [thread.name for thread in threading.enumerate()]
+
+
+class TestNobodyListens:
+    def test_a_run_that_has_ended(self, run: Listening) -> None:
+        """There is nothing to stop, and it says so."""
+        run.close()
+        with pytest.raises(UsageError, match="run 'r-1' is not going on: nothing acts, and there is nothing to stop"):
+            send(run.run_dir, Request("stop"))
+
+    def test_a_run_that_begins(self, closed: Listening) -> None:
+        """It holds its lock and does not listen yet."""
+        with pytest.raises(ControlFailed, match=r"does not answer \(FileNotFoundError\): it begins, ends or hangs"):
+            send(closed.run_dir, Request("stop"))
+
+    @pytest.mark.parametrize(
+        ("says", "error"), [(b"", "DecodeError"), (b'{"problem":"\xff"}', "UnicodeDecodeError"), (None, "TimeoutError")]
+    )
+    def test_one_that_does_not_answer_as_a_run_does(
+        self, says: bytes | None, error: str, closed: Listening, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sender does not take it for obedience, and does not wait for ever."""
+        monkeypatch.setattr(control, "_PATIENCE_S", 0.2)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(closed.run_dir / SOCKET_FILE))
+            listener.listen()
+            pool = ThreadPoolExecutor()
+            accepted = pool.submit(listener.accept)
+            if says is not None:
+                pool.submit(lambda: _answer(accepted, says))
+            with pytest.raises(ControlFailed, match=rf"does not answer \({error}\)"):
+                send(closed.run_dir, Request("stop"))
+            accepted.result()[0].close()
+            pool.shutdown()
+
+
+def _answer(accepted: Future[Any], says: bytes) -> None:
+    with accepted.result()[0] as connection:
+        connection.recv(4096)
+        connection.sendall(says)
+
+
+ACTS = """
+import os, time
+import attrs
+from mdm_core import Broker, DataSource, Idle, Receipt, Record, hookimpl, option
+
+@attrs.define
+class Ticks(DataSource):
+    def records(self):
+        n = 0
+        while True:
+            n += 1
+            yield Record({"n": n, "who": "a", "at": n}, n)
+            if n % 100 == 0:
+                yield Idle()
+
+@attrs.define
+class Stamps(Broker):
+    does: str = option("done", help="what it does")
+    _file = attrs.field(init=False, default=None)
+
+    def open(self, build):
+        (build.run_dir / "pid").write_text(str(os.getpid()))
+        self._file = (build.run_dir / "attempts").open("wb", buffering=0)
+
+    def execute(self, order):
+        self._file.write(b"%020d\\n" % time.monotonic_ns())
+        if self.does == "hang":
+            time.sleep(60)
+        if self.does == "retry":
+            return Receipt("retry", "rate_limited", 60_000)
+        return Receipt("done")
+
+@hookimpl
+def mdm_register_data_sources(register): register("ticks", Ticks)
+@hookimpl
+def mdm_register_brokers(register): register("stamps", Stamps)
+"""
+
+PIPELINE = """\
+[pipeline]
+key = "who"
+timestamp = "at"
+group = 1
+[source]
+use = "acts.ticks"
+[features]
+use = "toy.fields"
+[model]
+use = "toy.threshold"
+threshold = 0.0
+[broker]
+use = "acts.stamps"
+does = "{does}"
+[execution]
+total_timeout_ms = 100_000
+[[trace]]
+use = "toy.audit"
+[redaction]
+use = "toy.mask"
+"""
+
+Mdm: TypeAlias = Callable[..., "CompletedProcess[str]"]
+
+
+@attrs.define
+class Going:
+    """A run that goes on in a process of its own."""
+
+    run_dir: Path
+    ended: Future[CompletedProcess[str]]
+
+    def stamps(self) -> list[int]:
+        """When each attempt began."""
+        return [int(line) for line in (self.run_dir / "attempts").read_bytes().splitlines() if len(line) == 20]
+
+    def wait_for_more(self) -> None:
+        """Wait until another attempt has begun."""
+        path, deadline = self.run_dir / "attempts", time.monotonic() + 30
+        before = path.stat().st_size if path.exists() else 0
+        while not path.exists() or path.stat().st_size == before:
+            assert not self.ended.done(), self.ended.result()
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> CompletedProcess[str]:
+        """Send a signal; give how the run ended."""
+        with suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(int((self.run_dir / "pid").read_text()), number)
+        return self.ended.result()
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The audit log of what the operator did."""
+        lines = [json.loads(line) for line in (self.run_dir / "audit.jsonl").read_text().splitlines()]
+        return [line for line in lines if line["event"].startswith("operator_")]
+
+
+@pytest.fixture
+def go(
+    toy: Path, install: Callable[..., Path], write_pipeline: Callable[[str], Path], mdm_process: Mdm
+) -> Iterator[Callable[[str], Going]]:
+    """Start `mdm run` with a broker that does this, and wait for its first attempt."""
+    assert toy.is_dir()
+    install("acts", {"acts_plugin": ACTS})
+    started: list[Going] = []
+
+    def start(does: str) -> Going:
+        pipeline = write_pipeline(PIPELINE.replace("{does}", does))
+        ended = pool.submit(mdm_process, "run", pipeline, "--run-id", "r-1")
+        started.append(Going(pipeline.parent / "runs" / "r-1", ended))
+        started[-1].wait_for_more()
+        return started[-1]
+
+    with ThreadPoolExecutor() as pool:
+        yield start
+        for going in started:
+            going.end(signal.SIGKILL)
+
+
+class TestRunning:
+    def test_from_another_terminal(self, go: Callable[[str], Going], mdm_process: Mdm) -> None:
+        """`mdm stop` stops, `mdm release` lets go on, and both say so."""
+        going = go("done")
+        stopped = mdm_process("stop", "r-1", "--reason", "too eager \udcff")
+        returned = time.monotonic_ns()
+        assert (0, "") == (stopped.returncode, stopped.stdout)
+        assert "run r-1: stopped; it denies every action until `mdm release r-1`\n" == stopped.stderr
+        time.sleep(0.2)
+        assert max(going.stamps()) < returned
+        released = mdm_process("release", going.run_dir)
+        assert (0, "run r-1: released; it acts again\n") == (released.returncode, released.stderr)
+        going.wait_for_more()
+        ended = going.end()
+        assert 1 == ended.returncode
+        summary = json.loads((going.run_dir / "summary.json").read_text())
+        assert summary["denied"]["ops_health"] > 0
+        stop, release = going.audit()
+        assert ("operator_stop", "too eager ?", USER) == (stop["event"], stop["reason"], stop["user"])
+        assert ("operator_release", USER) == (release["event"], release["user"])
+        names = [entry.name for entry in read_journal(going.run_dir) if isinstance(entry, Command)]
+        assert ["stop", "release"] == names
+
+    def test_no_attempt_begins_after_it_has_returned(self, go: Callable[[str], Going]) -> None:
+        """However fast the run acts, over and over."""
+        going = go("done")
+        for _ in range(10):
+            send(going.run_dir, Request("stop"))
+            returned = time.monotonic_ns()
+            time.sleep(0.01)
+            assert max(going.stamps()) < returned
+            send(going.run_dir, Request("release"))
+            going.wait_for_more()
+
+    def test_while_a_broker_hangs(self, go: Callable[[str], Going]) -> None:
+        """The command returns at once, and the order that comes after finds it in force."""
+        going = go("hang")
+        started = time.monotonic()
+        send(going.run_dir, Request("stop"))
+        assert time.monotonic() - started < 1
+        assert ["stop"] == [entry.name for entry in read_journal(going.run_dir) if isinstance(entry, Command)]
+
+    def test_while_an_order_waits_to_be_tried_again(self, go: Callable[[str], Going]) -> None:
+        """The command returns at once, and the order is denied and not tried again."""
+        going = go("retry")
+        started = time.monotonic()
+        send(going.run_dir, Request("stop"))
+        assert time.monotonic() - started < 1
+        assert 1 == going.end(signal.SIGINT).returncode
+        assert 1 == len(going.stamps())
+        assert ["denied"] == [entry.status for entry in read_journal(going.run_dir) if isinstance(entry, Ended)]
+        assert ["operator_stop"] == [line["event"] for line in going.audit()]
+
+    def test_a_run_that_was_killed(self, go: Callable[[str], Going], mdm: Mdm) -> None:
+        """It does not go on, so there is nothing to stop; exit code 2."""
+        going = go("done")
+        going.end(signal.SIGKILL)
+        for name in ("stop", "release"):
+            refused = mdm(name, "r-1")
+            assert 2 == refused.returncode
+            problem = f"mdm: run 'r-1' is not going on: nothing acts, and there is nothing to {name}\n"
+            assert problem == refused.stderr
+
+    def test_a_run_that_there_never_was(self, mdm: Mdm) -> None:
+        """Exit code 2, and where to look."""
+        refused = mdm("stop", "r-2")
+        assert 2 == refused.returncode
+        assert "mdm: no run 'r-2' in runs; `mdm runs` lists them, --runs-dir names another place\n" == refused.stderr
+
+    def test_a_reason_that_is_too_long(self, mdm: Mdm) -> None:
+        """It is refused before anything is sent."""
+        refused = mdm("stop", "r-1", "--reason", "x" * 501)
+        assert (2, True) == (refused.returncode, "at most 500 characters" in refused.stderr)
