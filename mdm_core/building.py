@@ -140,6 +140,8 @@ class Builder:
         if common is not None and common.timeout_ms is not None:
             for part in with_children(made):
                 object.__setattr__(part, "timeout_ms", common.timeout_ms)
+        if common is not None and common.isolate is not None:
+            self._isolate(made, table, kind)
         children = values.children
         shown = {} if common is None else {k: v for k, v in attrs.asdict(common).items() if v is not None}
         resolved = {"use": component_id, **shown, **values.shown}
@@ -162,6 +164,14 @@ class Builder:
                 return None
         values = self._values(CommonOptions, Table(given, table.place), known=set()) if given else None
         return None if values is None else CommonOptions(**values.arguments)
+
+    def _isolate(self, component: Component, table: Table, kind: Kind) -> None:
+        # Most pipelines need none of it.
+        from mdm_core.channel import Blueprint
+        from mdm_core.isolation import isolate
+
+        values = {name: value for name, value in table.values.items() if name != "isolate"}
+        isolate(component, Blueprint(self.config.path, kind.section, values))
 
     def _values(self, cls: type, table: Table, known: set[str]) -> _Values | None:
         """Check every option of a table; None if anything is wrong."""

@@ -81,9 +81,10 @@ def rebuild(component: Component, build: Build) -> None:
         component: The component.
         build: The surroundings.
     """
-    for part in with_children(component):
+    parts = list(with_children(component))
+    close_all(parts.copy())
+    for part in parts:
         states = states_of(part)
-        close_all([part])
         if attrs.has(type(part)):
             cls: Any = type(part)
             fields = [field for field in attrs.fields(cls) if field.init]
