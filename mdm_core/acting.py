@@ -8,7 +8,7 @@ import msgspec
 
 from mdm_core.control import Control
 from mdm_core.decision import Decision
-from mdm_core.execution import Executor
+from mdm_core.execution import Executor, Job
 from mdm_core.journal import Journal, SwitchedOff, TimedOut
 from mdm_core.pipeline import Pipeline
 from mdm_core.recording import Recorder
@@ -33,9 +33,11 @@ class Acting:
         executor: Carries out; None if nothing is carried out.
         signals: Are told when the run is to end because of what was carried out.
         tally: Counts what was recorded.
+        mode: What is on the disk when: ``strict``, ``group`` or ``fast``.
 
     Attributes:
         held: Decisions that are not recorded yet.
+        adopted: Step to the order that an earlier process was about to give.
         commands: The operator's commands that are not obeyed in full yet.
     """
 
@@ -48,6 +50,7 @@ class Acting:
         executor: Executor | None,
         signals: StopSignals,
         tally: Tally,
+        mode: str = "group",
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
@@ -56,8 +59,11 @@ class Acting:
         self._executor = executor
         self._signals = signals
         self._tally = tally
+        self._durable = mode != "fast"
+        self._strict = mode == "strict"
         self._held_since = 0
         self.held: list[Decision] = []
+        self.adopted: dict[int, Job] = {}
 
     def hold(self, decision: Decision) -> None:
         """Hold a decision that acts, or that comes after one that is held; not for longer than 20 ms.
@@ -73,8 +79,8 @@ class Acting:
         if not self.held:
             self._held_since = now
         self.held.append(decision)
-        if now - self._held_since > _LINGER_NS:
-            self._commit()
+        if self._strict or now - self._held_since > _LINGER_NS:
+            self.commit()
 
     def settle(self) -> None:
         """Carry out and record what is held, and let the pipeline learn of everything that waits.
@@ -84,7 +90,7 @@ class Acting:
             TraceFailed: A packet could not be written.
         """
         if self.held:
-            self._commit()
+            self.commit()
         if self._executor is not None and self._executor.pending:
             self._executor.poll()
             self._heed_stop()
@@ -127,19 +133,30 @@ class Acting:
                 self._journal.add(SwitchedOff, step, o.component, o.off_for)
                 self._recorder.audit("switched_off", {"step": step, "component": o.component, "decisions": o.off_for})
 
-    def _commit(self) -> None:
-        executor, held = self._executor, self.held
+    def commit(self) -> None:
+        """Carry out and record what is held.
+
+        Raises:
+            JournalFailed: An intent could not be written; nothing may be done any more.
+            TraceFailed: A packet could not be written.
+        """
+        executor, held, adopted = self._executor, self.held, self.adopted
         if executor is not None:
-            jobs = [executor.intend(decision) for decision in held if decision.acts]
-            self._journal.flush(durable=True)
+            jobs = [adopted.get(d.step) or executor.intend(d) for d in held if d.acts]
+            self._journal.flush(durable=self._durable)
             for job in jobs:
-                executor.carry_out(job)
+                if adopted.pop(job.decision.step, None) is not None:
+                    executor.recover(job)
+                else:
+                    executor.carry_out(job)
             self._heed_stop()
-        self._journal.flush()
+        self._journal.flush(durable=self._strict)
         for decision in held:
             self._recorder.decision(decision)
             self._tally.count(decision)
         held.clear()
+        if self._strict:
+            self._recorder.flush(durable=True)
 
     def _heed_stop(self) -> None:
         if self._executor is not None and self._executor.ended:

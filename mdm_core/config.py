@@ -103,7 +103,7 @@ class DurabilityOptions:
         "group together; 'fast': nothing is waited for, which survives the end of the process, not of the machine",
     )
     checkpoint_events: int = option(50_000, ge=1, help="events after which a checkpoint is due")
-    checkpoint_seconds: float = option(60, gt=0, help="seconds after which a checkpoint is due, if an event has come")
+    checkpoint_seconds: float = option(60.0, gt=0, help="seconds after which a checkpoint is due, if an event has come")
 
 
 @attrs.frozen

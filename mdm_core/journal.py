@@ -264,6 +264,27 @@ class Journal:
                 self._add(Applied, (before, taken[-1][0]))
         return [fact for _, fact in taken]
 
+    def add_checkpoint(self, step: int, file: str, sha256: str) -> bool:
+        """Write down that a checkpoint is on the disk, and wait until this is, too.
+
+        Args:
+            step: The next decision's number.
+            file: Its file.
+            sha256: The file's hash.
+
+        Returns:
+            False if an input has come meanwhile, which the checkpoint would hide: then it does not count.
+
+        Raises:
+            JournalFailed: It could not be written.
+        """
+        with self._lock:
+            if self.waiting:
+                return False
+            self._add(Checkpoint, (step, file, sha256))
+            self._write(durable=True)
+            return True
+
     def flush(self, durable: bool = False) -> None:
         """Hand what is buffered to the operating system.
 

@@ -13,7 +13,7 @@ import msgspec
 
 from mdm_core._version import __version__
 from mdm_core.building import Builder, Built, paths
-from mdm_core.config import Config, ExecutionOptions, load_config
+from mdm_core.config import Config, DurabilityOptions, ExecutionOptions, load_config
 from mdm_core.options import jsonable
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plugins import Registry
@@ -30,6 +30,7 @@ class Plan:
         parts: Features, model and modulators.
         source: The data source.
         execution: How hard it is tried to carry an order out.
+        durability: What is on the disk when.
         broker: The broker, or None: nothing is carried out.
         redactor: The redactor, or None for ``use = "none"``.
         sinks: The trace sinks.
@@ -40,6 +41,7 @@ class Plan:
     parts: PipelineParts
     source: Built
     execution: ExecutionOptions
+    durability: DurabilityOptions
     broker: Built | None
     redactor: Built | None
     sinks: list[Built]
@@ -66,6 +68,7 @@ class Plan:
             parts,
             cast(Built, source),
             builder.options(ExecutionOptions, "execution"),
+            builder.options(DurabilityOptions, "durability"),
             broker,
             _redactor(builder),
             builder.all_of("trace"),
@@ -97,6 +100,7 @@ class Plan:
                 document[section] = built.resolved
         if self.broker is not None:
             document["execution"] = attrs.asdict(self.execution)
+        document["durability"] = attrs.asdict(self.durability)
         if self.redactor is None:
             document["redaction"] = {"use": "none"}
         return document

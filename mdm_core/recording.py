@@ -68,6 +68,8 @@ class Recorder:
         self._needs_packets = bool(self._packet_writers or self._watches_decisions)
         self._tally = tally
         self._raw_excerpts = False
+        self._audited: set[tuple[str, int]] = set()
+        self._watched_until = -1
         self._dead_letters = _DeadLetters(run_dir / DEAD_LETTER_FILE)
 
     def start(self, run: Mapping[str, Any], raw_excerpts: bool) -> None:
@@ -77,9 +79,54 @@ class Recorder:
             run: What ``run.json`` holds.
             raw_excerpts: Whether text that is no event may be written as it is.
         """
+        self._begin("run_started", run, raw_excerpts)
+
+    def resume(
+        self,
+        run: Mapping[str, Any],
+        raw_excerpts: bool,
+        last_packets: Sequence[int],
+        audited: set[tuple[str, int]],
+        dead_letters: int,
+    ) -> None:
+        """Tell that a run is gone on with, and tell nothing twice from here on.
+
+        Args:
+            run: What ``run.json`` holds.
+            raw_excerpts: Whether text that is no event may be written as it is.
+            last_packets: For each sink of packets the step of the last one that it has.
+            audited: Event and step of what the audit log has.
+            dead_letters: How many of the next dead letters are written already.
+
+        Raises:
+            TraceFailed: A sink could not write, or give back what it has.
+        """
+        self._audited = audited
+        self._dead_letters.skip = dead_letters
+        watched = self._packet_writers[:1]
+        self._packet_writers = [
+            (_from(last + 1, write), sink)
+            for (write, sink), last in zip(self._packet_writers, last_packets, strict=True)
+        ]
+        self._begin("run_resumed", run, raw_excerpts)
+        for _, sink in watched if self._watches_decisions else ():
+            for packet in sink.since(None):
+                self._watched_until = packet["step"]
+                for observer in self._watches_decisions:
+                    self._tell(observer, "on_decision", packet)
+
+    def packet(self, decision: Decision) -> Mapping[str, Any]:
+        """Give a decision as sinks get it.
+
+        Args:
+            decision: The decision.
+        """
+        return self._redact_packet(packet_dict(decision, self._run_id))
+
+    def _begin(self, event: str, run: Mapping[str, Any], raw_excerpts: bool) -> None:
         self._raw_excerpts = raw_excerpts
         # A redactor may have left some out, or all if it failed.
-        self.audit("run_started", {k: run[k] for k in _STARTED if k in run})
+        self.audit(event, {k: run[k] for k in _STARTED if k in run})
         for observer in self._overriding("on_run_start"):
             self._tell(observer, "on_run_start", self._redact(run))
 
@@ -100,7 +147,7 @@ class Recorder:
                 except BaseException as error:
                     not_of_ours(error)
                     raise self._sink_failed(sink, error) from error
-            for observer in self._watches_decisions:
+            for observer in self._watches_decisions if decision.step > self._watched_until else ():
                 self._tell(observer, "on_decision", packet)
         if decision.failure is not None:
             self.failure(decision.failure)
@@ -148,7 +195,7 @@ class Recorder:
         Raises:
             TraceFailed: A sink could not write.
         """
-        if self._audit_sinks:
+        if self._audit_sinks and (event, details.get("step")) not in self._audited:
             record = self._redact({"event": event, "at": now_text(), "run_id": self._run_id, **details})
             for sink in self._audit_sinks:
                 self._write(sink, record)
@@ -264,12 +311,24 @@ def _limited(component: TraceSink | Observer, method: Callable[..., Any]) -> Cal
     return limited("trace" if isinstance(component, TraceSink) else "observer", component.timeout_ms, method)
 
 
+def _from(step: int, write: Callable[..., Any]) -> Callable[[Mapping[str, Any]], None]:
+    def write_new(packet: Mapping[str, Any]) -> None:
+        if packet["step"] >= step:
+            write(packet)
+
+    return write_new
+
+
 class _DeadLetters:
     def __init__(self, path: Path) -> None:
+        self.skip = 0
         self._path = path
         self._file: Any = None
 
     def write(self, letter: Mapping[str, Any]) -> None:
+        if self.skip:
+            self.skip -= 1
+            return
         if self._file is None:
             self._file = os.fdopen(open_private(self._path, os.O_WRONLY | os.O_APPEND), "ab")
         self._file.write(_encode(letter) + b"\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 from mdm_core.checkpoints import Saved, read_checkpoint
 from mdm_core.errors import MdmError, UsageError
 from mdm_core.journal import Answered, AnyEntry, Applied, Checkpoint, Clock, Ended, Intent, TimedOut, read_journal
-from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, read_json
+from mdm_core.rundir import DEAD_LETTER_FILE, RUN_FILE, SUMMARY_FILE, cut_torn_line, read_json
 from mdm_core.values import Outcome
 from mdm_core.wording import spelled
 
@@ -99,6 +100,22 @@ class Remains:
                 behind = [entry for _, entries in stretches[number:] for entry in entries]
                 return cls(run_dir, run, saved, behind, last)
         raise UsageError(f"run {run_dir.name!r} has no checkpoint that can be read; start a new run")
+
+    def dead_letters(self) -> int:
+        """How many dead letters stand behind the checkpoint; half a line at the end is cut off.
+
+        Raises:
+            UsageError: The file cannot be read or mended.
+        """
+        path = self.run_dir / DEAD_LETTER_FILE
+        try:
+            with os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+                cut_torn_line(file.fileno())
+                return max(0, sum(1 for _ in file) - self.saved.dead_letters)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}; see to it that it can be") from None
 
     def check(self, run: Mapping[str, Any]) -> None:
         """Refuse to go on with another configuration, or with other versions.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mdm_core.decision import Decision
 from mdm_core.errors import MdmError
-from mdm_core.journal import Answered, AnyEntry, Applied, Clock, Command, Ended, TimedOut
+from mdm_core.journal import Answered, AnyEntry, Applied, Clock, Command, Ended, MakeFact, TimedOut
 from mdm_core.limits import Call
 from mdm_core.orders import make_order
 from mdm_core.pipeline import Pipeline
@@ -107,8 +107,7 @@ class Replay:
         """
         pipeline = self._pipeline
         step = pipeline.step
-        for entry in self._inputs.before(step):
-            pipeline.observe(self._fact(entry))
+        self.learn(step)
         now_ms = self._inputs.now_ms(step)
         context = None if now_ms is None else {"now_ms": now_ms}
         decision = pipeline.decide(event, context, position=position)
@@ -117,8 +116,27 @@ class Replay:
             self._orders[step] = order, decision.context.get("now_ms")
         return decision
 
-    def _fact(self, entry: _Input) -> Fact:
-        seq = self._pipeline.feedback_seq + 1
+    def learn(self, step: int) -> None:
+        """Learn what the run learned before a step.
+
+        Args:
+            step: The decision's number.
+        """
+        for entry in self._inputs.before(step):
+            self._pipeline.observe(self.fact_of(entry)(self._pipeline.feedback_seq + 1))
+
+    def fact_of(self, entry: _Input) -> MakeFact:
+        """Make the fact that a recorded input stands for, from its number.
+
+        Args:
+            entry: The input.
+
+        Raises:
+            ReplayFailed: It tells of an order that was not decided.
+        """
+        return lambda seq: self._fact(entry, seq)
+
+    def _fact(self, entry: _Input, seq: int) -> Fact:
         if isinstance(entry, Command):
             return Commanded(seq, entry.name, "", entry.user, self._pipeline.now_ms)
         try:

@@ -12,9 +12,10 @@ import attrs
 
 from mdm_core import log
 from mdm_core.acting import Acting
+from mdm_core.checkpoints import Checkpoints, Saved
 from mdm_core.contracts import Broker, Component, DataSource, Observer, Redactor, TraceSink
 from mdm_core.control import Control
-from mdm_core.errors import ContractError, InvalidEvent, MdmError
+from mdm_core.errors import ConfigError, ContractError, InvalidEvent, MdmError, UsageError
 from mdm_core.execution import Executor
 from mdm_core.failures import describe, not_of_ours
 from mdm_core.journal import Clock, Journal, JournalFailed
@@ -23,11 +24,15 @@ from mdm_core.pipeline import Pipeline
 from mdm_core.plan import Plan
 from mdm_core.recording import Recorder, TraceFailed, free_name
 from mdm_core.redacting import MASK, Redaction
-from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, RunLock, create_run_dir, new_run_id, now_text, write_json
+from mdm_core.remains import Remains, ResumeFailed
+from mdm_core.replay import ReplayFailed
+from mdm_core.resuming import Recorded, Resumption
+from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, RunLock, create_run_dir, find_run, new_run_id, now_text, write_json
 from mdm_core.schema import Action
 from mdm_core.signals import Interrupted, StopSignals
+from mdm_core.state import veil_by
 from mdm_core.summary import Status, Summary, Tally
-from mdm_core.values import Idle, Record, Reject
+from mdm_core.values import Idle, Position, Record, Reject
 
 _END = object()
 _GROUP = 64
@@ -50,17 +55,27 @@ class Run:
         run_id: Id of the run; one that sorts by time is made by default.
         runs_dir: Where runs are kept.
         limit: Number of events after which the run ends.
+        resume: Go on with the run of that id, which died, failed or was stopped.
     """
 
     def __init__(
-        self, plan: Plan, *, run_id: str | None = None, runs_dir: str | Path = "runs", limit: int | None = None
+        self,
+        plan: Plan,
+        *,
+        run_id: str | None = None,
+        runs_dir: str | Path = "runs",
+        limit: int | None = None,
+        resume: bool = False,
     ) -> None:
         self.plan = plan
+        self._resume = resume
         self.run_id = new_run_id() if run_id is None else run_id
         self.runs_dir = Path(runs_dir)
         self.limit = limit
         self._tally = Tally()
         self._signals = StopSignals()
+        self._read = 0
+        self._position: Position | None = None
         self._pipeline: Pipeline | None = None
         self._control: Control | None = None
 
@@ -73,6 +88,7 @@ class Run:
         run_id: str | None = None,
         runs_dir: str | Path = "runs",
         limit: int | None = None,
+        resume: bool = False,
     ) -> Run:
         """Make a run from a pipeline file.
 
@@ -82,11 +98,13 @@ class Run:
             run_id: Id of the run.
             runs_dir: Where runs are kept.
             limit: Number of events after which the run ends.
+            resume: Go on with the run of that id.
 
         Raises:
             ConfigError: All that is wrong with the file, each problem with its place.
         """
-        return cls(Plan.from_config(path, overrides), run_id=run_id, runs_dir=runs_dir, limit=limit)
+        plan = Plan.from_config(path, overrides)
+        return cls(plan, run_id=run_id, runs_dir=runs_dir, limit=limit, resume=resume)
 
     def run(self, progress: Progress | None = None, started: Callable[[], object] | None = None) -> Summary:
         """Run until the source ends, the limit is reached, a signal asks, or source or trace fail.
@@ -101,16 +119,20 @@ class Run:
         Raises:
             UsageError: The run cannot begin.
         """
-        run_dir = create_run_dir(self.runs_dir, self.run_id)
+        run_dir = self.runs_dir / self.run_id if self._resume else create_run_dir(self.runs_dir, self.run_id)
+        if self._resume:
+            find_run(self.run_id, self.runs_dir)
         lock = RunLock(run_dir)
-        lock.acquire()
+        if not lock.acquire():
+            raise UsageError(f"run {self.run_id!r} is going on; `mdm stop {self.run_id}` stops it")
         opened: list[Component] = []
         try:
             try:
                 self._open(run_dir, opened)
             except BaseException:
                 self._close(opened)
-                shutil.rmtree(run_dir, ignore_errors=True)
+                if not self._resume:
+                    shutil.rmtree(run_dir, ignore_errors=True)
                 raise
             with self._signals:
                 if started is not None:
@@ -127,6 +149,7 @@ class Run:
 
     def _open(self, run_dir: Path, opened: list[Component]) -> None:
         plan = self.plan
+        remains = Remains.of(run_dir) if self._resume else None
         base = plan.config.path.parent
         self._pipeline = pipeline = plan.parts.pipeline(base, self.run_id, run_dir)
         parts = [plan.source, plan.broker, plan.redactor, *plan.sinks, *plan.observers]
@@ -144,14 +167,65 @@ class Run:
             self._tally,
         )
         self._source = cast(DataSource, plan.source.component)
-        self._journal = Journal(run_dir)
+        if remains is not None:
+            remains.check(self._redaction.mapping(plan.run_json(self.run_id)))
+        self._journal = Journal(run_dir, 0 if remains is None else remains.last)
         self._control = control = Control(run_dir, self._journal, lambda: pipeline.now_ms)
         control.open()
         self._executor = (
             None if plan.broker is None else self._make_executor(cast(Broker, plan.broker.component), control)
         )
         self._acting = Acting(
-            pipeline, self._journal, self._recorder, control, self._executor, self._signals, self._tally
+            pipeline,
+            self._journal,
+            self._recorder,
+            control,
+            self._executor,
+            self._signals,
+            self._tally,
+            plan.durability.mode,
+        )
+        self._checkpoints = Checkpoints(plan.durability, self._save)
+        self._resumption = None if remains is None else self._restore(remains, control)
+
+    def _restore(self, remains: Remains, control: Control) -> Resumption:
+        assert self._pipeline is not None
+        saved, sinks = remains.saved, [cast(TraceSink, b.component) for b in self.plan.sinks]
+        self._checkpoints.salt = saved.salt
+        try:
+            self._pipeline.restore(saved.engine, saved.states, veil_by(saved.salt))
+        except ValueError as error:
+            raise UsageError(f"run {self.run_id!r} cannot be gone on with: {error}; start a new run") from None
+        self._tally.restore(saved.tally)
+        if self._executor is not None:
+            self._executor.restore(saved.executed)
+        self._read, self._position = saved.read, saved.position
+        try:
+            self._source.resume(saved.position, saved.identity)
+        except ConfigError as error:
+            raise UsageError(f"{self._source.component_id}: {error}") from None
+        recorded = Recorded.of(sinks, saved.marks)
+        return Resumption(
+            remains, recorded, self._pipeline, self._acting, self._executor, self._recorder, self._journal, control
+        )
+
+    def _save(self) -> Saved:
+        """Everything that the run has come to, with what is behind it on the disk."""
+        assert self._pipeline is not None
+        self._recorder.flush(durable=True)
+        engine, states = self._pipeline.save(veil_by(self._checkpoints.salt))
+        return Saved(
+            self.run_id,
+            self._read,
+            self._position,
+            self._source.identity(),
+            engine,
+            self._checkpoints.salt,
+            states,
+            self._tally.save(),
+            {} if self._executor is None else self._executor.save(),
+            [cast(TraceSink, b.component).mark() for b in self.plan.sinks],
+            sum(self._tally.dead_letters.values()),
         )
 
     def _make_executor(self, broker: Broker, control: Control) -> Executor:
@@ -172,11 +246,11 @@ class Run:
         reason = ""
         try:
             self._begin(run_dir)
-            self._loop(progress)
+            self._loop(run_dir, progress)
             self._acting.finish()
             if self._signals.asked:
                 status, reason = "stopped", self._signals.asked
-        except (SourceFailed, TraceFailed, JournalFailed) as error:
+        except (SourceFailed, TraceFailed, JournalFailed, ResumeFailed, ReplayFailed) as error:
             status, reason = "failed", str(error)
         except Exception as error:
             # Not foreseen, and all the more the run has to be closed and told of.
@@ -190,6 +264,11 @@ class Run:
         return summary
 
     def _begin(self, run_dir: Path) -> None:
+        if self._resumption is not None:
+            remains, recorded = self._resumption.remains, self._resumption.recorded
+            raw = self.plan.redactor is None
+            self._recorder.resume(remains.run, raw, recorded.last(), recorded.audited, remains.dead_letters())
+            return
         run = self.plan.run_json(self.run_id)
         try:
             run["source"] = self._source.identity()
@@ -200,6 +279,7 @@ class Run:
             run = dict(self._redaction.mapping(run))
             write_json(run_dir / RUN_FILE, run)
         self._recorder.start(run, raw_excerpts=self.plan.redactor is None)
+        self._checkpoint(run_dir)
 
     def _close(self, opened: list[Component]) -> None:
         if self._control is not None:
@@ -208,7 +288,13 @@ class Run:
         if self._pipeline is not None:
             self._pipeline.close()
 
-    def _loop(self, progress: Progress | None) -> None:
+    def _checkpoint(self, run_dir: Path) -> None:
+        try:
+            self._checkpoints.write(run_dir, self._journal)
+        except OSError as error:
+            raise JournalFailed(f"checkpoint failed: {type(error).__name__}: {error.strerror}") from error
+
+    def _loop(self, run_dir: Path, progress: Progress | None) -> None:
         pipeline, tally, signals, limit = self._pipeline, self._tally, self._signals, self.limit
         assert pipeline is not None
         decide = pipeline.decide
@@ -219,10 +305,15 @@ class Run:
         wall, group = self.plan.parts.options.clock == "wall", self._group()
         total = self._total() if progress is not None else None
         no_action = Action.HOLD
-        read = 0
+        executor, checkpoints = self._executor, self._checkpoints
+        due = False
         try:
             signals.reading = True
             records = iter(self._source.records())
+            signals.reading = False
+            if self._resumption is not None:
+                self._catch_up(self._resumption, records)
+            read = self._read
             while not signals.asked and read != limit:
                 signals.reading = True
                 item = next(records, _END)
@@ -258,8 +349,13 @@ class Run:
                 else:
                     raise self._source_failed(ContractError("a source yields Record, Reject or Idle"))
                 read += 1
-                if progress is not None and read % _PULSE == 0:
-                    progress(read, total)
+                if read % _PULSE == 0:
+                    due = checkpoints.due(read)
+                    if progress is not None:
+                        progress(read, total)
+                if due and pipeline.step % group == 0 and not (held or inputs or (executor and executor.pending)):
+                    self._read, self._position, due = read, item.position, False
+                    self._checkpoint(run_dir)
         except Interrupted:
             pass
         except BaseException as error:
@@ -270,7 +366,16 @@ class Run:
         finally:
             signals.reading = False
         if progress is not None:
-            progress(read, total)
+            progress(self._tally.events, total)
+
+    def _catch_up(self, resumption: Resumption, records: Iterator[Record | Reject | Idle]) -> None:
+        signals = self._signals
+        signals.reading = True
+        for self._position in resumption.catch_up(records):
+            self._read += 1
+            if signals.asked:
+                raise ResumeFailed("the run was ended before it had caught up; resume it again")
+        signals.reading = False
 
     def _source_failed(self, error: BaseException) -> SourceFailed:
         failure = describe("source", self._source.component_id, error)

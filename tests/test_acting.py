@@ -277,6 +277,7 @@ class TestIntents:
         worked = work(ACT, HOLD, ACT, ACT, group=2, does=lambda order: DONE if len(Hands.orders) < 3 else FAILED)
         kinds = [(type(entry).__name__, getattr(entry, "step", None)) for entry in worked.entries]
         assert [
+            ("Checkpoint", 0),
             ("Intent", 0),
             ("Answered", 0),
             ("Applied", None),
@@ -286,7 +287,7 @@ class TestIntents:
             ("Answered", 3),
             ("Applied", None),
         ] == kinds
-        assert [(2, 2), (4, 7)] == [(e.before, e.through) for e in worked.entries if isinstance(e, Applied)]
+        assert [(2, 3), (4, 8)] == [(e.before, e.through) for e in worked.entries if isinstance(e, Applied)]
 
     def test_what_is_learned_is_written_before(self, work: Work) -> None:
         """A packet that comes of a receipt is never on the disk without it."""

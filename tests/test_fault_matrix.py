@@ -263,7 +263,8 @@ class Ended:
         return self.run.plan.broker.component.asked  # type: ignore[attr-defined, no-any-return]
 
     def written(self) -> str:
-        return "".join(path.read_text() for path in self.directory.iterdir() if path.is_file())
+        files = [path for path in self.directory.rglob("*") if path.is_file()]
+        return "".join(path.read_bytes().decode(errors="backslashreplace") for path in files)
 
 
 Provoke = Callable[[str, str], Ended]

@@ -338,6 +338,12 @@ SECTIONS: dict[str, Any] = {
 }
 
 
+def content(directory: Path) -> str:
+    """Everything that a run has written."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return "\n".join(path.read_bytes().decode(errors="backslashreplace") for path in files)
+
+
 def events(count: int) -> Items:
     """Good events of three keys, each with a secret."""
     return [Record({"k": f"k{n % 3}", "t": 1000 + n, "x": n, "secret": CANARY}, n) for n in range(count)]
@@ -398,7 +404,7 @@ class Began:
 
     def written(self) -> str:
         """All that is on the disk, in one text."""
-        return "\n".join(path.read_text() for path in sorted(self.directory.iterdir()))
+        return content(self.directory)
 
 
 class Begin:
@@ -818,8 +824,11 @@ class TestFiles:
         """Nobody but the owner may look into a run."""
         began = begin([*events(3), Reject("bad", 4)])
         assert stat.S_IMODE(began.directory.stat().st_mode) == 0o700
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in began.directory.iterdir()}
+        assert stat.S_IMODE((began.directory / "checkpoints").stat().st_mode) == 0o700
+        files = [path for path in began.directory.rglob("*") if path.is_file()]
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files}
         names = [
+            "000000000000-000000000000",
             "dead_letter.jsonl",
             "journal.jsonl",
             "lock",
@@ -875,7 +884,7 @@ class TestFiles:
         before = begin(events(3)).written()
         with pytest.raises(UsageError, match="run 'r-1' exists already"):
             begin(events(5))
-        assert before == "\n".join(p.read_text() for p in sorted((begin.runs_dir / "r-1").iterdir()))
+        assert before == content(begin.runs_dir / "r-1")
 
     def test_it_is_locked_while_it_runs(self, begin: Begin) -> None:
         """Others can see that it goes on, and that it is over."""

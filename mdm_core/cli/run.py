@@ -22,6 +22,7 @@ from mdm_core.run import Progress, Run
 @pipeline_argument
 @click.option("--limit", type=click.IntRange(min=0), help="End after this many events.")
 @click.option("--run-id", metavar="ID", help="Id of the run; by default one that sorts by time.")
+@click.option("--resume", metavar="ID", help="Go on with a run that died, failed or was stopped.")
 @runs_dir_option
 @json_option
 @click.option("--plan", "plan_only", is_flag=True, help="Print the resolved pipeline and run nothing.")
@@ -33,6 +34,7 @@ def command(
     overrides: tuple[str, ...],
     limit: int | None,
     run_id: str | None,
+    resume: str | None,
     runs_dir: Path,
     as_json: bool,
     plan_only: bool,
@@ -45,7 +47,9 @@ def command(
     if plan_only:
         _show_plan(plan, as_json)
         return
-    run = Run(plan, run_id=run_id, runs_dir=runs_dir, limit=limit)
+    if resume is not None and run_id is not None:
+        raise click.UsageError("--resume names the run; take --run-id away")
+    run = Run(plan, run_id=resume or run_id, runs_dir=runs_dir, limit=limit, resume=resume is not None)
     with _progress_bar() as progress:
         summary = run.run(progress, started=lambda: _say_what_runs(run))
     if as_json:

@@ -1,0 +1,171 @@
+"""Going on with a run: what was decided is decided again, without acting, until there is nothing recorded any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from mdm_core.acting import Acting
+from mdm_core.contracts import TraceSink
+from mdm_core.control import Control, Heard
+from mdm_core.decision import Decision
+from mdm_core.errors import InvalidEvent, UsageError
+from mdm_core.execution import Executor
+from mdm_core.journal import Command, Journal
+from mdm_core.pipeline import Pipeline
+from mdm_core.recording import Recorder
+from mdm_core.remains import Record as OrderRecord
+from mdm_core.remains import Remains, ResumeFailed, essence
+from mdm_core.replay import RecordedInputs, Replay
+from mdm_core.values import Idle, Position, Record, Reject
+
+_HELD = 512
+
+
+@attrs.define
+class Recorded:
+    """What the sinks have kept since the checkpoint.
+
+    Attributes:
+        packets: For each sink of packets, in order, step to the essence of what it has.
+        audited: Event and step of what the audit log has.
+    """
+
+    packets: list[dict[int, bytes]] = attrs.field(factory=list)
+    audited: set[tuple[str, int]] = attrs.field(factory=set)
+
+    @classmethod
+    def of(cls, sinks: Sequence[TraceSink], marks: Sequence[dict[str, Any] | None]) -> Recorded:
+        """Read it.
+
+        Args:
+            sinks: All sinks of the run.
+            marks: Where each stood at the checkpoint.
+
+        Raises:
+            UsageError: A sink cannot give back what it was given.
+        """
+        found = cls()
+        for sink, mark in zip(sinks, marks, strict=True):
+            try:
+                if sink.accepts == "packets":
+                    found.packets.append({packet["step"]: essence(packet) for packet in sink.since(mark)})
+                else:
+                    events = [record for record in sink.since(mark) if record.get("step") is not None]
+                    found.audited |= {(str(record.get("event")), record["step"]) for record in events}
+            except NotImplementedError:
+                raise UsageError(
+                    f"{sink.component_id} cannot give back what it was given, so the run cannot be gone on with; "
+                    f"start a new run"
+                ) from None
+        return found
+
+    def last(self) -> list[int]:
+        """For each sink of packets the last step that it has, or -1."""
+        return [max(packets, default=-1) for packets in self.packets]
+
+
+@attrs.define
+class Resumption:
+    """Decides again what an earlier process has decided.
+
+    Attributes:
+        remains: What that process has left.
+        recorded: What the sinks have kept.
+        pipeline: Restored from the checkpoint.
+        acting: Takes over the orders that are in doubt.
+        executor: Knows what came of the others; None if nothing is carried out.
+        recorder: Writes what is missing.
+        journal: Gets back the inputs that were not learned of.
+        control: Gets back the operator's last command.
+    """
+
+    remains: Remains
+    recorded: Recorded
+    pipeline: Pipeline
+    acting: Acting
+    executor: Executor | None
+    recorder: Recorder
+    journal: Journal
+    control: Control
+    _orders: dict[int, OrderRecord] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._orders = self.remains.orders()
+
+    def catch_up(self, records: Iterator[Record | Reject | Idle]) -> Iterator[Position]:
+        """Decide again, up to the first step of which nothing is recorded.
+
+        Args:
+            records: What the source gives behind the checkpoint.
+
+        Yields:
+            The position of each record, once it has been dealt with.
+
+        Raises:
+            ResumeFailed: What comes now is not what was recorded.
+        """
+        pipeline = self.pipeline
+        inputs = RecordedInputs(self.remains.entries)
+        replay = Replay(pipeline, inputs, self.remains.saved.run_id)
+        frontier = max(self.remains.frontier(), *(last + 1 for last in (-1, *self.recorded.last())))
+        while pipeline.step < frontier:
+            item = next(records, None)
+            if item is None:
+                raise ResumeFailed(f"the source ends before step {frontier - 1}, which the run has decided")
+            if isinstance(item, Idle):
+                continue
+            if isinstance(item, Reject):
+                self.recorder.dead_letter(item.reason, item.position, item.excerpt)
+            else:
+                self._again(replay, item)
+            yield item.position
+        replay.learn(pipeline.step)
+        self._take_back(inputs, replay)
+        self.acting.commit()
+
+    def _again(self, replay: Replay, item: Record) -> None:
+        try:
+            decision = replay.decide(item.event, item.position)
+        except InvalidEvent as error:
+            self.recorder.dead_letter(error.reason, item.position, item.event)
+            return
+        self._check(decision)
+        order = self._orders.get(decision.step)
+        if order is not None:
+            self._adopt(decision, order)
+        self.acting.held.append(decision)
+        if len(self.acting.held) >= _HELD:
+            self.acting.commit()
+
+    def _check(self, decision: Decision) -> None:
+        packet: Mapping[str, Any] | None = None
+        for packets in self.recorded.packets:
+            known = packets.pop(decision.step, None)
+            if known is None:
+                continue
+            packet = packet or self.recorder.packet(decision)
+            if known != essence(packet):
+                raise ResumeFailed(
+                    f"step {decision.step}: the decision is not the one that was recorded; the model, a plugin or the "
+                    f"source decides differently now, and nothing more is done"
+                )
+
+    def _adopt(self, decision: Decision, order: OrderRecord) -> None:
+        if self.executor is None or not decision.acts:
+            raise ResumeFailed(
+                f"step {decision.step}: an order was about to be given (line {order.intent.n} of the journal), and now "
+                f"nothing is decided to be done; nothing more is done"
+            )
+        self.acting.adopted[decision.step] = self.executor.adopt(decision, order)
+
+    def _take_back(self, inputs: RecordedInputs, replay: Replay) -> None:
+        """Keep what the earlier process wrote down and did not learn of for when its turn comes."""
+        for entry in inputs.unapplied:
+            self.journal.waiting.append((entry.n, replay.fact_of(entry)))
+            if isinstance(entry, Command):
+                self.control.heard.append(Heard(entry.name, "", entry.user, entry.at))
+        commands = [entry.name for entry in inputs.unapplied if isinstance(entry, Command)]
+        self.control.stopped = commands[-1] == "stop" if commands else self.pipeline.stopped
