@@ -63,6 +63,10 @@ class PaperBroker(Broker):
             return receipt
         return self._count(order)
 
+    def counts(self) -> dict[str, int]:
+        """Tell how many orders came again."""
+        return {"repeats": self.repeats}
+
     def _count(self, order: Order) -> Receipt:
         self.orders += 1
         action = order.action.value

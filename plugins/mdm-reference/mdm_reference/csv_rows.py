@@ -17,32 +17,38 @@ class Row:
     Attributes:
         cells: The texts of its fields; none for a blank line.
         position: Number of the line that it starts on, from 1.
-        line: That line.
-        problem: Why it cannot be used: ``invalid_csv``, ``not_utf8`` or ``line_too_long``; empty if it can.
+        last: Number of the line that it ends on.
+        line: The first of its lines.
+        size: Length of all of them, in bytes.
+        problem: Why it cannot be used: ``invalid_csv``, ``not_utf8``, ``line_too_long`` or ``row_too_long``; empty if
+            it can.
     """
 
     cells: list[str]
     position: int
+    last: int
     line: bytes
+    size: int
     problem: str
 
 
-def read_rows(batches: Iterator[list[bytes]], delimiter: str, limit: int) -> Iterator[Row | Idle]:
+def read_rows(batches: Iterator[list[bytes]], delimiter: str, limit: int, first: int = 1) -> Iterator[Row | Idle]:
     """Read rows; a quoted field may hold newlines.
 
-    Where quotes do not match, only the first line of the row is given up and reading goes on with the next line, so
-    that a stray quote does not take the rest of the file with it. A field holds at most ``csv.field_size_limit()``
-    characters, 131,072 unless the process changed it.
+    Where quotes do not match, or the lines of a row are longer than the limit together, only the first of them is
+    given up and reading goes on with the next line, so that a stray quote does not take the rest of the file with it.
+    A field holds at most ``csv.field_size_limit()`` characters, 131,072 unless the process changed it.
 
     Args:
         batches: Lines without their newlines; an empty batch when there is nothing at the moment.
         delimiter: The character between two fields.
-        limit: Longest line, in bytes, that is taken.
+        limit: Longest line, in bytes, that is taken, and longest row.
+        first: Number of the first line.
 
     Yields:
         Rows, and ``Idle`` between rows when there is nothing at the moment.
     """
-    lines = _Lines(batches, limit)
+    lines = _Lines(batches, limit, first)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         try:
@@ -51,12 +57,17 @@ def read_rows(batches: Iterator[list[bytes]], delimiter: str, limit: int) -> Ite
             if lines.ended:
                 return
             yield Idle()
-        except csv.Error:
-            yield lines.row([], "invalid_csv")
+        except csv.Error as error:
             lines.put_back()
+            yield lines.row([], "row_too_long" if isinstance(error, _RowTooLong) else "invalid_csv")
+            lines.next_row()
         else:
             yield lines.row(cells, lines.problem)
             lines.next_row()
+
+
+class _RowTooLong(csv.Error):
+    pass
 
 
 class _Lines:
@@ -65,12 +76,13 @@ class _Lines:
     It stops when there is nothing at the moment; the csv reader may be asked again all the same.
     """
 
-    def __init__(self, batches: Iterator[list[bytes]], limit: int) -> None:
+    def __init__(self, batches: Iterator[list[bytes]], limit: int, first: int) -> None:
         self._batches = batches
         self._limit = limit
         self._waiting: deque[bytes] = deque()
         self._taken: list[bytes] = []
-        self._position = 1
+        self._size = 0
+        self._position = first
         self.problem = ""
         self.ended = False
 
@@ -80,22 +92,28 @@ class _Lines:
     def __next__(self) -> str:
         while not self._waiting:
             self._fill()
+        size = self._size + len(self._waiting[0])
+        if self._taken and size > self._limit:
+            raise _RowTooLong
         line = self._waiting.popleft()
+        self._size = size
         self._taken.append(line)
         return self._text(line) + "\n"
 
     def row(self, cells: list[str], problem: str) -> Row:
-        return Row(cells, self._position, self._taken[0], problem)
+        last = self._position + len(self._taken) - 1
+        return Row(cells, self._position, last, self._taken[0], self._size, problem)
 
     def next_row(self) -> None:
         self._position += len(self._taken)
         self._taken.clear()
+        self._size = 0
         self.problem = ""
 
     def put_back(self) -> None:
         self._waiting.extendleft(reversed(self._taken[1:]))
         del self._taken[1:]
-        self.next_row()
+        self._size = len(self._taken[0])
 
     def _fill(self) -> None:
         batch = next(self._batches, None)

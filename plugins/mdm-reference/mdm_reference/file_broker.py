@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import re
 import stat
+import time
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -16,6 +20,11 @@ from mdm_core.state import Key
 _log = get_logger("reference")
 _DONE = Receipt("done")
 _BEGINNING = b'{"idempotency_key":'
+_OF_THE_RUN = re.compile(
+    r"(run|summary|journal|checkpoints|dead_letter|retried|traces|security_audit|lock|control)\b|\."
+)
+_PATIENCE_S = 5.0
+_NAP_S = 0.02
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -34,6 +43,8 @@ def _check_inside(value: str) -> None:
     path = PurePath(value)
     if path.is_absolute() or ".." in path.parts or not path.name or "\0" in value:
         raise ValueError(f"must be the path of a file inside the run's directory, got {value!r}")
+    if _OF_THE_RUN.match(path.parts[0]):
+        raise ValueError(f"must not be a name that the run itself may use, got {value!r}")
 
 
 @attrs.define
@@ -43,7 +54,11 @@ class FileBroker(Broker):
     A line is written whole, by one call to the operating system, before ``execute`` returns, so it survives the death
     of the process, though not of the machine. An order whose key the file holds already is not written again. The
     params are what the model gave: core does not redact what a broker needs to act, so the file, which only its owner
-    can read, may hold secrets. The keys of all orders are kept in memory, about 125 bytes each.
+    can read, may hold secrets. The keys of all orders are kept in memory, about 125 bytes each. One process at a time
+    has the file; another waits for up to five seconds, for one that was killed may take a moment to be gone.
+
+    Attributes:
+        repeats: How many orders came again under a key that the file holds.
     """
 
     idempotent: ClassVar[bool] = True
@@ -53,6 +68,7 @@ class FileBroker(Broker):
         help="file inside the run's directory, or outside a run next to the pipeline file",
         check=_check_inside,
     )
+    repeats: int = attrs.field(init=False, default=0)
     _fd: int = attrs.field(init=False, default=-1, repr=False)
     _keys: set[str] = attrs.field(init=False, factory=set, repr=False)
 
@@ -63,14 +79,20 @@ class FileBroker(Broker):
             build: The surroundings.
 
         Raises:
-            ConfigError: The file cannot be written, leads out of the directory, or holds something else than actions.
+            ConfigError: The file cannot be written, leads out of the directory, holds something else than actions, or
+                another process has it.
         """
         root = build.base_dir if build.run_dir is None else build.run_dir
         path = root / self.path
         try:
             self._open(root, path)
         except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another path") from None
+            reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
+            raise ConfigError(f"{path} cannot be written: {reason}; choose another path") from None
+
+    def counts(self) -> dict[str, int]:
+        """Tell how many orders came again."""
+        return {"repeats": self.repeats}
 
     def close(self) -> None:
         """Close the file."""
@@ -89,6 +111,7 @@ class FileBroker(Broker):
             if the file cannot be written; ``unknown`` if a part of the line could not be taken back.
         """
         if order.idempotency_key in self._keys:
+            self.repeats += 1
             return _DONE
         line = _Line(order.idempotency_key, order.action.value, order.key, order.params)
         try:
@@ -126,12 +149,28 @@ class FileBroker(Broker):
     def _open(self, root: Path, path: Path) -> None:
         if not path.parent.resolve().is_relative_to(root.resolve()):
             raise ConfigError(f"{path} leads out of {root} by a link; choose another path")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_directories(root, path.parent)
         self._fd = os.open(path, _FLAGS, 0o600)
-        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+        made = os.fstat(self._fd)
+        if not stat.S_ISREG(made.st_mode):
             raise ConfigError(f"{path} is no plain file; choose another path")
+        if made.st_nlink > 1:
+            raise ConfigError(f"{path} is also a file under another name; choose another path")
+        self._wait_for_turn(path)
         self._keys = self._read(path)
         os.fchmod(self._fd, 0o600)
+
+    def _wait_for_turn(self, path: Path) -> None:
+        give_up = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise ConfigError(f"another process writes {path}; wait until it has ended") from None
+                time.sleep(_NAP_S)
+            else:
+                return
 
     def _read(self, path: Path) -> set[str]:
         keys: set[str] = set()
@@ -152,10 +191,18 @@ class FileBroker(Broker):
             raise _foreign(path, number) from None
 
     def _cut(self, path: Path, number: int, line: bytes, size: int) -> None:
-        if line[: len(_BEGINNING)] != _BEGINNING[: len(line)]:
+        # After a power failure there may be zeros where the file system had no time to write.
+        start = line.rstrip(b"\0")[: len(_BEGINNING)]
+        if start != _BEGINNING[: len(start)]:
             raise _foreign(path, number)
         os.ftruncate(self._fd, size)
         _log.warning("%s: cut line %d, which was not written whole", path, number)
+
+
+def _make_directories(root: Path, directory: Path) -> None:
+    missing = [directory, *directory.parents]
+    for path in reversed(missing[: missing.index(root)]):
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _foreign(path: Path, number: int) -> ConfigError:

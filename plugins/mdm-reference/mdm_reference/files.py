@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 import attrs
-from mdm_core import Build, DataSource, Position, option
+from mdm_core import Build, ConfigError, DataSource, Position, option
 
 from mdm_reference.inputs import STDIN, Input
 from mdm_reference.positions import to_number
@@ -49,7 +48,7 @@ class FileSource(DataSource):
         """Go on after a line.
 
         Args:
-            position: Number of the last line that is not wanted again.
+            position: Position of the last event that is not wanted again, or 0.
 
         Raises:
             NotImplementedError: The source is standard input or a pipe, which cannot be read twice.
@@ -61,14 +60,45 @@ class FileSource(DataSource):
             )
         self._after = to_number(position)
 
+    def resume(self, position: Position | None, identity: dict[str, Any] | None) -> None:
+        """Go on where an earlier run ended, if all that it has read is still there; the file may have grown.
+
+        Args:
+            position: The position of the last event that is not wanted again, or None to begin at the first.
+            identity: What ``identity`` said in the earlier run when that event had been read.
+
+        Raises:
+            ConfigError: The file is no longer the one that was read, or it is standard input or a pipe.
+        """
+        opened = self._opened()
+        before = opened.check_same(identity)
+        if position is None:
+            return
+        self.seek(position)
+        self.skipped = before["skipped"]
+        if before["open_line"] and self._last_line() >= before["open_line"] and opened.goes_on_after(before["read"]):
+            raise ConfigError(
+                f"line {before['open_line']} of {opened.shown()} was not whole when the run read it, and has been "
+                f"written on since; start a new run"
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Tell how many blank lines were passed over."""
+        return {"skipped": self.skipped}
+
     @property
     def length(self) -> int | None:
         """How many lines a plain file has, blank ones included; None for anything else."""
         return self._opened().count_lines()
 
     def identity(self) -> dict[str, Any] | None:
-        """Give path, size and SHA-256 of the first 64 KiB of a file; None for a pipe."""
-        return self._opened().identity()
+        """Give what is needed to tell whether a file still begins with what was read of it; None for a pipe."""
+        identity = self._opened().identity()
+        return None if identity is None else {**identity, "skipped": self.skipped}
+
+    def _last_line(self) -> int:
+        """Number of the last line of the event to go on after."""
+        return self._after
 
     def _opened(self) -> Input:
         if self._input is None:
@@ -77,11 +107,6 @@ class FileSource(DataSource):
 
     def _name(self) -> str:
         return self.component_id or type(self).__name__
-
-    def _check_reached(self, number: int) -> None:
-        if number < self._after:
-            reason = f"cannot go on after line {self._after} of a file that ends at line {number}"
-            raise OSError(errno.EINVAL, reason, str(self._opened().path))
 
 
 def excerpt(line: bytes) -> str:

@@ -7,7 +7,10 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,7 @@ class TestPaperBroker:
         first = [broker.execute(order(key)) for key in "ab"]
         assert first == [broker.execute(order(key)) for key in "ab"]
         assert (2, 2, {"ACT": 2}) == (broker.orders, broker.repeats, broker.by_action)
+        assert {"repeats": 2} == broker.counts()
 
     def test_remembers_the_latest(self) -> None:
         """The keys that were used last are remembered, and no more than asked for."""
@@ -173,8 +177,66 @@ class TestFileBroker:
         expected = f"{run_dir}/dir/file leads out of {run_dir} by a link; choose another path"
         assert expected == refused(run_dir, "dir/file")
         assert "leads out" in refused(run_dir, "dir/new/file")
-        assert "Too many levels of symbolic links" in refused(run_dir, "file")
+        assert f"{run_dir}/file cannot be written: it is a link; choose another path" == refused(run_dir, "file")
         assert [] == list(outside.iterdir())
+
+    def test_hard_links_do_not_lead_out(self, tmp_path: Path) -> None:
+        """A file that has another name, perhaps outside, is not written to."""
+        outside = tmp_path / "outside"
+        outside.touch()
+        (tmp_path / "run").mkdir()
+        os.link(outside, tmp_path / "run" / "file")
+        expected = f"{tmp_path}/run/file is also a file under another name; choose another path"
+        assert expected == refused(tmp_path / "run", "file")
+
+    @pytest.mark.parametrize(
+        "path",
+        ["run.json", "journal.jsonl", "checkpoints/x", "traces.jsonl", "traces.1.jsonl", "lock", ".hidden", "control"],
+    )
+    def test_files_of_the_run(self, path: str) -> None:
+        """The names of what the run itself writes are refused when the broker is made."""
+        with pytest.raises(OptionError) as caught:
+            FileBroker(path)
+        assert f"FileBroker.path: must not be a name that the run itself may use, got {path!r}" == str(caught.value)
+
+    @pytest.mark.parametrize("path", ["runway.jsonl", "tracesOfX", "sub/run.json", "orders.run"])
+    def test_names_like_them(self, path: str) -> None:
+        """Names that only look like those of the run are taken."""
+        assert path == FileBroker(path).path
+
+    def test_directories_are_private(self, tmp_path: Path) -> None:
+        """Every directory that is made is for its owner alone, whatever the umask."""
+        before = os.umask(0)
+        try:
+            opened(tmp_path, "out/deep/a.jsonl").close()
+        finally:
+            os.umask(before)
+        modes = [stat.S_IMODE((tmp_path / path).stat().st_mode) for path in ("out", "out/deep")]
+        assert [0o700, 0o700] == modes
+
+    def test_zeros_at_the_end(self, tmp_path: Path) -> None:
+        """Zeros that a power failure left in the place of a line are cut like half a line."""
+        path = tmp_path / "actions.jsonl"
+        for tail in (b"\0" * 100, FIRST[:30].encode() + b"\0" * 100):
+            path.write_bytes(FIRST.encode() + tail)
+            opened(tmp_path).close()
+            assert FIRST == path.read_text()
+
+    def test_one_process_at_a_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While another process has the file it is not opened; once it is gone, its keys are known."""
+        monkeypatch.setattr("mdm_reference.file_broker._PATIENCE_S", 0.1)
+        with child(HOLDS, tmp_path) as process:
+            assert process.stdout is not None
+            assert process.stdin is not None
+            assert "k0\n" == process.stdout.readline()
+            expected = f"another process writes {tmp_path}/actions.jsonl; wait until it has ended"
+            assert expected == refused(tmp_path)
+            monkeypatch.setattr("mdm_reference.file_broker._PATIENCE_S", 30)
+            threading.Timer(0.2, process.kill).start()
+            broker = opened(tmp_path)
+        assert (DONE, DONE) == (broker.resolve("k0"), broker.execute(order("k0")))
+        assert {"repeats": 1} == broker.counts()
+        broker.close()
 
     def test_no_plain_file(self, tmp_path: Path) -> None:
         """Directories and pipes are refused without waiting for anybody."""
@@ -207,6 +269,17 @@ class TestFileBroker:
         assert [("EXIT", "UA"), ("CANCEL", 7), ("STOP", None)] == [(line["action"], line["key"]) for line in lines]
 
 
+HOLDS = """
+import sys
+from pathlib import Path
+from mdm_core import Action, Build, Order
+from mdm_reference.file_broker import FileBroker
+broker = FileBroker()
+broker.open(Build(run_dir=Path(sys.argv[1])))
+broker.execute(Order(Action.ACT, {}, None, {}, "k0"))
+print("k0", flush=True)
+sys.stdin.read()
+"""
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
@@ -218,6 +291,17 @@ broker.open(Build(run_dir=Path(sys.argv[1])))
 for n, length in enumerate([800, 300, 20, 50]):
     receipt = broker.execute(Order(Action.ACT, {"x": "y" * length}, None, {}, f"k{n}"))
     print(receipt.status, receipt.kind, broker.resolve(f"k{n}").status)
+"""
+WRITES = """
+import itertools, sys
+from pathlib import Path
+from mdm_core import Action, Build, Order
+from mdm_reference.file_broker import FileBroker
+broker = FileBroker()
+broker.open(Build(run_dir=Path(sys.argv[1])))
+for n in itertools.count():
+    assert broker.execute(Order(Action.ACT, {"x": "y" * 5000}, None, {}, f"k{n}")).status == "done"
+    print(f"k{n}", flush=True)
 """
 STUCK = """
 import fcntl, os, resource
@@ -247,6 +331,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@contextmanager
+def child(code: str, run_dir: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Run code in a process of its own, beside this one."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, str(run_dir)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def process(code: str, run_dir: Path) -> "subprocess.CompletedProcess[str]":
     """Run code in a process of its own."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -273,6 +369,24 @@ class TestFileBrokerUnderDuress:
         assert ["done ok done", "unknown error failed", "failed error failed", "200"] == done.stdout.splitlines()
 
     def test_killed(self, tmp_path: Path) -> None:
-        """What was answered before the process was killed is in the file."""
+        """What was answered before the process was killed is done for the next one, and nothing else."""
         assert -signal.SIGKILL == process(KILLED, tmp_path).returncode
-        assert 3 == len((tmp_path / "actions.jsonl").read_text().splitlines())
+        broker = opened(tmp_path)
+        assert ["done"] * 3 + ["failed"] == [broker.resolve(f"k{n}").status for n in range(4)]
+        broker.close()
+
+    def test_killed_anywhere(self, tmp_path: Path) -> None:
+        """However often it is killed while writing, what was told as done is there, and no key is there twice."""
+        told: set[str] = set()
+        for round_ in range(5):
+            with child(WRITES, tmp_path) as writer:
+                assert writer.stdout is not None
+                seen = [writer.stdout.readline() for _ in range(30 * (round_ + 1))]
+                writer.kill()
+                seen += writer.stdout.readlines()
+            told |= {line.strip() for line in seen if line.endswith("\n")}
+            broker = opened(tmp_path)
+            assert {"done"} == {broker.resolve(key).status for key in told}
+            broker.close()
+        lines = [json.loads(line)["idempotency_key"] for line in (tmp_path / "actions.jsonl").read_text().splitlines()]
+        assert len(set(lines)) == len(lines) >= len(told) > 100

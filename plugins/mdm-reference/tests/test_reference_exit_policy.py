@@ -23,6 +23,7 @@ from mdm_core import (
     Fact,
     Features,
     FinalDecision,
+    KeyedState,
     MismatchInfo,
     Modulator,
     OptionError,
@@ -126,17 +127,20 @@ class Desk:
         self.answer(decision, "done")
 
     def snapshot(self) -> dict[str, bytes]:
-        """Give the bytes of everything that the pipeline remembers."""
-        return {name: state.snapshot() for name, state in self.pipeline.states()}
+        """Give the bytes of everything that the components remember."""
+        return {name: state.snapshot() for name, state in self._states()}
 
     def restored(self) -> Desk:
         """Make another that goes on from here."""
         other = Desk()
         saved = self.snapshot()
-        for name, state in other.pipeline.states():
+        for name, state in other._states():
             state.restore(saved[name])
         other.seq = self.seq
         return other
+
+    def _states(self) -> list[tuple[str, KeyedState[Any]]]:
+        return [(name, state) for name, state in self.pipeline.states() if not name.startswith("engine.")]
 
 
 def told(decision: Decision) -> Told:
