@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import resource
-import signal
 import socket
 import stat
 import threading
@@ -16,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 import msgspec
@@ -24,7 +22,7 @@ import pytest
 
 from mdm_core import Commanded, UsageError, control
 from mdm_core.control import LONGEST_REASON, SOCKET_FILE, Control, ControlFailed, Reply, Request, send
-from mdm_core.journal import Command, Ended, Journal, read_journal
+from mdm_core.journal import Command, Journal, read_journal
 from mdm_core.rundir import RunLock
 
 USER = pwd.getpwuid(os.getuid()).pw_name
@@ -336,194 +334,14 @@ def _answer(accepted: Future[Any], says: bytes) -> None:
         connection.sendall(says)
 
 
-ACTS = """
-import os, time
-import attrs
-from mdm_core import Broker, DataSource, Idle, Receipt, Record, hookimpl, option
-
-@attrs.define
-class Ticks(DataSource):
-    def records(self):
-        n = 0
-        while True:
-            n += 1
-            yield Record({"n": n, "who": "a", "at": n}, n)
-            if n % 100 == 0:
-                yield Idle()
-
-@attrs.define
-class Stamps(Broker):
-    does: str = option("done", help="what it does")
-    _file = attrs.field(init=False, default=None)
-
-    def open(self, build):
-        (build.run_dir / "pid").write_text(str(os.getpid()))
-        self._file = (build.run_dir / "attempts").open("wb", buffering=0)
-
-    def execute(self, order):
-        self._file.write(b"%020d\\n" % time.monotonic_ns())
-        if self.does == "hang":
-            time.sleep(60)
-        if self.does == "retry":
-            return Receipt("retry", "rate_limited", 60_000)
-        return Receipt("done")
-
-@hookimpl
-def mdm_register_data_sources(register): register("ticks", Ticks)
-@hookimpl
-def mdm_register_brokers(register): register("stamps", Stamps)
-"""
-
-PIPELINE = """\
-[pipeline]
-key = "who"
-timestamp = "at"
-group = 1
-[source]
-use = "acts.ticks"
-[features]
-use = "toy.fields"
-[model]
-use = "toy.threshold"
-threshold = 0.0
-[broker]
-use = "acts.stamps"
-does = "{does}"
-[execution]
-total_timeout_ms = 100_000
-[[trace]]
-use = "toy.audit"
-[redaction]
-use = "toy.mask"
-"""
-
-Mdm: TypeAlias = Callable[..., "CompletedProcess[str]"]
-
-
-@attrs.define
-class Going:
-    """A run that goes on in a process of its own."""
-
-    run_dir: Path
-    ended: Future[CompletedProcess[str]]
-
-    def stamps(self) -> list[int]:
-        """When each attempt began."""
-        return [int(line) for line in (self.run_dir / "attempts").read_bytes().splitlines() if len(line) == 20]
-
-    def wait_for_more(self) -> None:
-        """Wait until another attempt has begun."""
-        path, deadline = self.run_dir / "attempts", time.monotonic() + 30
-        before = path.stat().st_size if path.exists() else 0
-        while not path.exists() or path.stat().st_size == before:
-            assert not self.ended.done(), self.ended.result()
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> CompletedProcess[str]:
-        """Send a signal; give how the run ended."""
-        with suppress(ProcessLookupError, FileNotFoundError):
-            os.kill(int((self.run_dir / "pid").read_text()), number)
-        return self.ended.result()
-
-    def audit(self) -> list[dict[str, Any]]:
-        """The audit log of what the operator did."""
-        lines = [json.loads(line) for line in (self.run_dir / "audit.jsonl").read_text().splitlines()]
-        return [line for line in lines if line["event"].startswith("operator_")]
-
-
-@pytest.fixture
-def go(
-    toy: Path, install: Callable[..., Path], write_pipeline: Callable[[str], Path], mdm_process: Mdm
-) -> Iterator[Callable[[str], Going]]:
-    """Start `mdm run` with a broker that does this, and wait for its first attempt."""
-    assert toy.is_dir()
-    install("acts", {"acts_plugin": ACTS})
-    started: list[Going] = []
-
-    def start(does: str) -> Going:
-        pipeline = write_pipeline(PIPELINE.replace("{does}", does))
-        ended = pool.submit(mdm_process, "run", pipeline, "--run-id", "r-1")
-        started.append(Going(pipeline.parent / "runs" / "r-1", ended))
-        started[-1].wait_for_more()
-        return started[-1]
-
-    with ThreadPoolExecutor() as pool:
-        yield start
-        for going in started:
-            going.end(signal.SIGKILL)
-
-
-class TestRunning:
-    def test_from_another_terminal(self, go: Callable[[str], Going], mdm_process: Mdm) -> None:
-        """`mdm stop` stops, `mdm release` lets go on, and both say so."""
-        going = go("done")
-        stopped = mdm_process("stop", "r-1", "--reason", "too eager \udcff")
-        returned = time.monotonic_ns()
-        assert (0, "") == (stopped.returncode, stopped.stdout)
-        assert "run r-1: stopped; it denies every action until `mdm release r-1`\n" == stopped.stderr
-        time.sleep(0.2)
-        assert max(going.stamps()) < returned
-        released = mdm_process("release", going.run_dir)
-        assert (0, "run r-1: released; it acts again\n") == (released.returncode, released.stderr)
-        going.wait_for_more()
-        ended = going.end()
-        assert 1 == ended.returncode
-        summary = json.loads((going.run_dir / "summary.json").read_text())
-        assert summary["denied"]["ops_health"] > 0
-        stop, release = going.audit()
-        assert ("operator_stop", "too eager ?", USER) == (stop["event"], stop["reason"], stop["user"])
-        assert ("operator_release", USER) == (release["event"], release["user"])
-        names = [entry.name for entry in read_journal(going.run_dir) if isinstance(entry, Command)]
-        assert ["stop", "release"] == names
-
-    def test_no_attempt_begins_after_it_has_returned(self, go: Callable[[str], Going]) -> None:
-        """However fast the run acts, over and over."""
-        going = go("done")
-        for _ in range(10):
-            send(going.run_dir, Request("stop"))
-            returned = time.monotonic_ns()
-            time.sleep(0.01)
-            assert max(going.stamps()) < returned
-            send(going.run_dir, Request("release"))
-            going.wait_for_more()
-
-    def test_while_a_broker_hangs(self, go: Callable[[str], Going]) -> None:
-        """The command returns at once, and the order that comes after finds it in force."""
-        going = go("hang")
-        started = time.monotonic()
-        send(going.run_dir, Request("stop"))
-        assert time.monotonic() - started < 1
-        assert ["stop"] == [entry.name for entry in read_journal(going.run_dir) if isinstance(entry, Command)]
-
-    def test_while_an_order_waits_to_be_tried_again(self, go: Callable[[str], Going]) -> None:
-        """The command returns at once, and the order is denied and not tried again."""
-        going = go("retry")
-        started = time.monotonic()
-        send(going.run_dir, Request("stop"))
-        assert time.monotonic() - started < 1
-        assert 1 == going.end(signal.SIGINT).returncode
-        assert 1 == len(going.stamps())
-        assert ["denied"] == [entry.status for entry in read_journal(going.run_dir) if isinstance(entry, Ended)]
-        assert ["operator_stop"] == [line["event"] for line in going.audit()]
-
-    def test_a_run_that_was_killed(self, go: Callable[[str], Going], mdm: Mdm) -> None:
-        """It does not go on, so there is nothing to stop; exit code 2."""
-        going = go("done")
-        going.end(signal.SIGKILL)
-        for name in ("stop", "release"):
-            refused = mdm(name, "r-1")
-            assert 2 == refused.returncode
-            problem = f"mdm: run 'r-1' is not going on: nothing acts, and there is nothing to {name}\n"
-            assert problem == refused.stderr
-
-    def test_a_run_that_there_never_was(self, mdm: Mdm) -> None:
+class TestCommandLine:
+    def test_a_run_that_there_never_was(self, mdm: Callable[..., CompletedProcess[str]]) -> None:
         """Exit code 2, and where to look."""
         refused = mdm("stop", "r-2")
         assert 2 == refused.returncode
         assert "mdm: no run 'r-2' in runs; `mdm runs` lists them, --runs-dir names another place\n" == refused.stderr
 
-    def test_a_reason_that_is_too_long(self, mdm: Mdm) -> None:
+    def test_a_reason_that_is_too_long(self, mdm: Callable[..., CompletedProcess[str]]) -> None:
         """It is refused before anything is sent."""
         refused = mdm("stop", "r-1", "--reason", "x" * 501)
         assert (2, True) == (refused.returncode, "at most 500 characters" in refused.stderr)

@@ -1,9 +1,13 @@
-"""Ending a run: the first signal asks, and breaks off nothing but a wait; the second ends the process at once."""
+"""Signals and the operator's commands to a run in a process of its own, whatever it is waiting for.
+
+The first signal asks, and breaks off nothing but a wait; the second ends the process at once.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -14,15 +18,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import pytest
 
+from mdm_core.control import Request, send
 from mdm_core.failures import BreakOff
-from mdm_core.journal import Answered, Ended, read_journal
+from mdm_core.journal import Answered, Command, Ended, Intent, read_journal
 from mdm_core.signals import Interrupted, StopSignals
 
+USER = pwd.getpwuid(os.getuid()).pw_name
 BOTH = [signal.SIGINT, signal.SIGTERM]
 
 
@@ -108,35 +114,51 @@ class TestTheSecond:
         assert b"" == ended.stderr
 
 
-WAITS = """
+ACTS = """
 import os, time
 import attrs
-from mdm_core import Broker, Receipt, hookimpl, option
+from mdm_core import Broker, DataSource, Idle, Receipt, Record, hookimpl, option
 
 @attrs.define
-class Waits(Broker):
-    does: str = option("hang", help="what it does")
-    _file = attrs.field(init=False, default=None)
+class Ticks(DataSource):
+    count: int = option(0, help="number of events; 0 is without end")
+
+    def records(self):
+        n = 0
+        while not self.count or n < self.count:
+            n += 1
+            yield Record({"n": n, "who": "a", "at": n}, n)
+            if n % 100 == 0:
+                yield Idle()
+
+@attrs.define
+class Hands(Broker):
+    does: str = option("done", help="what it does")
+    _attempts = attrs.field(init=False, default=None)
+    _polls = attrs.field(init=False, default=None)
 
     def open(self, build):
         (build.run_dir / "pid").write_text(str(os.getpid()))
-        self._file = (build.run_dir / "asked").open("w", buffering=1)
+        self._attempts = (build.run_dir / "attempts").open("wb", buffering=0)
+        self._polls = (build.run_dir / "polls").open("wb", buffering=0)
 
     def execute(self, order):
-        self._file.write("execute\\n")
+        self._attempts.write(b"%020d\\n" % time.monotonic_ns())
         while self.does == "hang":
             try:
                 time.sleep(60)
             except BaseException:
                 pass
-        return Receipt("retry", "rate_limited", 60_000) if self.does == "retry" else Receipt("pending")
+        return Receipt("retry", "rate_limited", 60_000) if self.does == "retry" else Receipt(self.does)
 
     def poll(self):
-        self._file.write("poll\\n")
+        self._polls.write(b"poll\\n")
         return iter(())
 
 @hookimpl
-def mdm_register_brokers(register): register("waits", Waits)
+def mdm_register_data_sources(register): register("ticks", Ticks)
+@hookimpl
+def mdm_register_brokers(register): register("hands", Hands)
 """
 
 PIPELINE = """\
@@ -145,24 +167,28 @@ key = "who"
 timestamp = "at"
 group = 1
 [source]
-use = "toy.numbers"
-count = 3
+use = "acts.ticks"
+count = COUNT
 [features]
 use = "toy.fields"
 [model]
 use = "toy.threshold"
 threshold = 0.0
 [broker]
-use = "waits.waits"
+use = "acts.hands"
 does = "DOES"
 [execution]
 total_timeout_ms = 100_000
 max_in_flight = ROOM
 [[trace]]
 use = "toy.lines"
+[[trace]]
+use = "toy.audit"
 [redaction]
 use = "toy.mask"
 """
+
+Mdm: TypeAlias = Callable[..., "CompletedProcess[str]"]
 
 
 @attrs.define
@@ -172,24 +198,26 @@ class Going:
     run_dir: Path
     ended: Future[CompletedProcess[str]]
 
-    def wait_for(self, asked: str, times: int = 1) -> None:
-        """Wait until the broker was asked this so many times, and what comes after it has begun."""
-        path, deadline = self.run_dir / "asked", time.monotonic() + 30
-        while not (path.exists() and path.read_text().count(asked) >= times):
+    def attempts(self) -> list[int]:
+        """When each attempt began."""
+        return [int(line) for line in (self.run_dir / "attempts").read_bytes().splitlines() if len(line) == 20]
+
+    def wait_for(self, name: str, size: int = 1) -> None:
+        """Wait until a file that the broker writes has at least this size."""
+        path, deadline = self.run_dir / name, time.monotonic() + 30
+        while not path.exists() or path.stat().st_size < size:
             assert not self.ended.done(), self.ended.result()
             assert time.monotonic() < deadline
-            time.sleep(0.005)
-        time.sleep(0.05)
+            time.sleep(0.001)
+
+    def wait_for_more(self) -> None:
+        """Wait until another attempt has begun."""
+        self.wait_for("attempts", (self.run_dir / "attempts").stat().st_size + 1)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, once."""
         with suppress(ProcessLookupError, FileNotFoundError):
             os.kill(int((self.run_dir / "pid").read_text()), number)
-
-    def statuses(self) -> list[str]:
-        """What the packets say came of each decision."""
-        lines = (self.run_dir / "traces.jsonl").read_text().splitlines()
-        return [json.loads(line)["external"]["exec.status"] for line in lines]
 
     def stopped_by(self, number: signal.Signals) -> dict[str, Any]:
         """Send a signal, hold that the run ends soon and cleanly, and give its summary."""
@@ -202,23 +230,36 @@ class Going:
         assert (1, "") == (ended.returncode, ended.stderr.partition("Traceback")[2])
         return summary
 
+    def statuses(self) -> list[str]:
+        """What the packets say came of each decision."""
+        return [packet["external"]["exec.status"] for packet in self._lines("traces.jsonl")]
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The audit log of what the operator did."""
+        return [line for line in self._lines("audit.jsonl") if line["event"].startswith("operator_")]
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.run_dir / name).read_text().splitlines()]
+
 
 @pytest.fixture
 def go(
-    toy: Path,
-    install: Callable[..., Path],
-    write_pipeline: Callable[[str], Path],
-    mdm_process: Callable[..., CompletedProcess[str]],
+    toy: Path, install: Callable[..., Path], write_pipeline: Callable[[str], Path], mdm_process: Mdm
 ) -> Iterator[Callable[..., Going]]:
-    """Start `mdm run` over three events that are acted upon, with a broker that does this."""
+    """Start `mdm run` with a broker that does this, and wait for its first attempt."""
     assert toy.is_dir()
-    install("waits", {"waits_plugin": WAITS})
+    install("acts", {"acts_plugin": ACTS})
     started: list[Going] = []
 
-    def start(does: str, room: int = 100) -> Going:
-        pipeline = write_pipeline(PIPELINE.replace("DOES", does).replace("ROOM", str(room)))
+    def start(does: str, count: int = 0, room: int = 100) -> Going:
+        words = {"DOES": does, "COUNT": str(count), "ROOM": str(room)}
+        text = PIPELINE
+        for word, value in words.items():
+            text = text.replace(word, value)
+        pipeline = write_pipeline(text)
         ended = pool.submit(mdm_process, "run", pipeline, "--run-id", "r-1")
         started.append(Going(pipeline.parent / "runs" / "r-1", ended))
+        started[-1].wait_for("attempts")
         return started[-1]
 
     with ThreadPoolExecutor() as pool:
@@ -228,12 +269,12 @@ def go(
                 going.send(signal.SIGKILL)
 
 
-class TestRun:
+class TestSignals:
     @pytest.mark.parametrize("number", BOTH)
     def test_while_a_retry_waits(self, number: signal.Signals, go: Callable[..., Going]) -> None:
         """The order is given up, told of, and nothing is begun after it."""
         going = go("retry")
-        going.wait_for("execute")
+        time.sleep(0.05)
         going.stopped_by(number)
         assert ["failed"] == going.statuses()
         told = [e.status for e in read_journal(going.run_dir) if isinstance(e, Answered | Ended)]
@@ -242,24 +283,24 @@ class TestRun:
     @pytest.mark.parametrize("number", BOTH)
     def test_while_the_end_waits_for_pending_orders(self, number: signal.Signals, go: Callable[..., Going]) -> None:
         """They stay pending, in the packets and in the summary."""
-        going = go("pending")
-        going.wait_for("execute", 3)
+        going = go("pending", count=3)
+        going.wait_for("attempts", 63)
+        time.sleep(0.05)
         assert {"pending": 3} == going.stopped_by(number)["executions"]
         assert ["pending"] * 3 == going.statuses()
 
     def test_while_an_order_waits_for_room(self, go: Callable[..., Going]) -> None:
         """It is skipped, and was never begun."""
         going = go("pending", room=1)
-        going.wait_for("poll", 3)
+        going.wait_for("polls", 100)
         going.stopped_by(signal.SIGINT)
         assert ["pending", "skipped"] == going.statuses()
-        assert 1 == (going.run_dir / "asked").read_text().count("execute")
+        assert 1 == len(going.attempts())
 
     @pytest.mark.parametrize("number", BOTH)
     def test_while_a_broker_hangs(self, number: signal.Signals, go: Callable[..., Going]) -> None:
         """The first waits for it, whatever it catches; the second does not."""
         going = go("hang")
-        going.wait_for("execute")
         going.send(number)
         time.sleep(0.2)
         assert not going.ended.done()
@@ -268,4 +309,67 @@ class TestRun:
         assert -number == going.ended.result().returncode
         assert time.monotonic() - started < 2
         assert not (going.run_dir / "summary.json").exists()
-        assert ["Intent"] == [type(entry).__name__ for entry in read_journal(going.run_dir)]
+        entries = read_journal(going.run_dir)
+        assert [Intent] == [type(entry) for entry in entries if isinstance(entry, Intent | Answered | Ended)]
+
+
+class TestCommands:
+    def test_from_another_terminal(self, go: Callable[..., Going], mdm_process: Mdm) -> None:
+        """`mdm stop` stops, `mdm release` lets go on, and both say so."""
+        going = go("done")
+        stopped = mdm_process("stop", "r-1", "--reason", "too eager \udcff")
+        returned = time.monotonic_ns()
+        assert (0, "") == (stopped.returncode, stopped.stdout)
+        assert "run r-1: stopped; it denies every action until `mdm release r-1`\n" == stopped.stderr
+        time.sleep(0.2)
+        assert max(going.attempts()) < returned
+        released = mdm_process("release", going.run_dir)
+        assert (0, "run r-1: released; it acts again\n") == (released.returncode, released.stderr)
+        going.wait_for_more()
+        assert going.stopped_by(signal.SIGTERM)["denied"]["ops_health"] > 0
+        stop, release = going.audit()
+        assert ("operator_stop", "too eager ?", USER) == (stop["event"], stop["reason"], stop["user"])
+        assert ("operator_release", USER) == (release["event"], release["user"])
+        names = [entry.name for entry in read_journal(going.run_dir) if isinstance(entry, Command)]
+        assert ["stop", "release"] == names
+
+    def test_no_attempt_begins_after_it_has_returned(self, go: Callable[..., Going]) -> None:
+        """However fast the run acts, over and over."""
+        going = go("done")
+        for _ in range(10):
+            send(going.run_dir, Request("stop"))
+            returned = time.monotonic_ns()
+            time.sleep(0.01)
+            assert max(going.attempts()) < returned
+            send(going.run_dir, Request("release"))
+            going.wait_for_more()
+
+    def test_while_a_broker_hangs(self, go: Callable[..., Going]) -> None:
+        """The command returns at once, and the order that comes after finds it in force."""
+        going = go("hang")
+        started = time.monotonic()
+        send(going.run_dir, Request("stop"))
+        assert time.monotonic() - started < 1
+        assert ["stop"] == [entry.name for entry in read_journal(going.run_dir) if isinstance(entry, Command)]
+
+    def test_while_an_order_waits_to_be_tried_again(self, go: Callable[..., Going]) -> None:
+        """The command returns at once, and the order is denied and not tried again."""
+        going = go("retry")
+        started = time.monotonic()
+        send(going.run_dir, Request("stop"))
+        assert time.monotonic() - started < 1
+        going.stopped_by(signal.SIGINT)
+        assert 1 == len(going.attempts())
+        assert ["denied"] == [entry.status for entry in read_journal(going.run_dir) if isinstance(entry, Ended)]
+        assert ["operator_stop"] == [line["event"] for line in going.audit()]
+
+    def test_a_run_that_was_killed(self, go: Callable[..., Going], mdm: Mdm) -> None:
+        """It does not go on, so there is nothing to stop; exit code 2."""
+        going = go("done")
+        going.send(signal.SIGKILL)
+        assert -signal.SIGKILL == going.ended.result().returncode
+        for name in ("stop", "release"):
+            refused = mdm(name, "r-1")
+            assert 2 == refused.returncode
+            problem = f"mdm: run 'r-1' is not going on: nothing acts, and there is nothing to {name}\n"
+            assert problem == refused.stderr
