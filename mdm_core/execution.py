@@ -179,7 +179,8 @@ class Executor:
                 f"journal); nothing more is done"
             )
         job = Job(decision, order, attempts=max((r.attempt for r in record.receipts), default=0))
-        job.in_doubt = True
+        # Most of these were never given. A broker that knows an order again is taken at its word about it.
+        job.in_doubt = any(receipt.status == "unknown" for receipt in record.receipts)
         job.failed_closed = any(receipt.by_core for receipt in record.receipts)
         job.latency_ms = sum(receipt.latency_ms for receipt in record.receipts)
         self.attempts += job.attempts

@@ -90,6 +90,7 @@ class Replay:
         self._inputs = inputs
         self._run_id = run_id
         self._orders: dict[int, tuple[Order, int | None]] = {}
+        self._learned_before = -1
 
     def decide(self, event: Event, position: Position | None = None) -> Decision:
         """Decide about the next event.
@@ -117,11 +118,14 @@ class Replay:
         return decision
 
     def learn(self, step: int) -> None:
-        """Learn what the run learned before a step.
+        """Learn what the run learned before a step; once, though several events may come before the step is decided.
 
         Args:
             step: The decision's number.
         """
+        if step == self._learned_before:
+            return
+        self._learned_before = step
         for entry in self._inputs.before(step):
             self._pipeline.observe(self.fact_of(entry)(self._pipeline.feedback_seq + 1))
 

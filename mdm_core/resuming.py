@@ -80,6 +80,7 @@ class Resumption:
         recorder: Writes what is missing.
         journal: Gets back the inputs that were not learned of.
         control: Gets back the operator's last command.
+        group: Receipts are applied before the steps that are divisible by this.
     """
 
     remains: Remains
@@ -90,6 +91,7 @@ class Resumption:
     recorder: Recorder
     journal: Journal
     control: Control
+    group: int
     _orders: dict[int, OrderRecord] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -124,7 +126,10 @@ class Resumption:
             yield item.position
         replay.learn(pipeline.step)
         self._take_back(inputs, replay)
-        self.acting.commit()
+        if pipeline.step % self.group == 0:
+            self.acting.settle()  # as the run was about to
+        else:
+            self.acting.commit()
 
     def _again(self, replay: Replay, item: Record) -> None:
         try:

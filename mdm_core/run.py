@@ -206,7 +206,15 @@ class Run:
             raise UsageError(f"{self._source.component_id}: {error}") from None
         recorded = Recorded.of(sinks, saved.marks)
         return Resumption(
-            remains, recorded, self._pipeline, self._acting, self._executor, self._recorder, self._journal, control
+            remains,
+            recorded,
+            self._pipeline,
+            self._acting,
+            self._executor,
+            self._recorder,
+            self._journal,
+            control,
+            self._group(),
         )
 
     def _save(self) -> Saved:
@@ -306,7 +314,7 @@ class Run:
         total = self._total() if progress is not None else None
         no_action = Action.HOLD
         executor, checkpoints = self._executor, self._checkpoints
-        due = False
+        due, pulse = False, min(_PULSE, self.plan.durability.checkpoint_events)
         try:
             signals.reading = True
             records = iter(self._source.records())
@@ -349,7 +357,7 @@ class Run:
                 else:
                     raise self._source_failed(ContractError("a source yields Record, Reject or Idle"))
                 read += 1
-                if read % _PULSE == 0:
+                if read % pulse == 0:
                     due = checkpoints.due(read)
                     if progress is not None:
                         progress(read, total)
