@@ -62,6 +62,17 @@ class KeyHistory:
 
 
 @attrs.define
+class Tally:
+    """What is counted over all keys.
+
+    Attributes:
+        fields_over: How many times a number got no statistics because its key has as many as it may.
+    """
+
+    fields_over: int = 0
+
+
+@attrs.define
 class Arrival:
     """An event that has just come.
 

@@ -13,7 +13,7 @@ from mdm_core import Build, ConfigError, Context, Event, FeatureExtractor, Featu
 from mdm_core.expressions import Expression, compile_expression
 
 from mdm_reference.flatten import FieldRules, Level, Names
-from mdm_reference.history import ARRIVALS, STATISTICS, Arrival, KeyHistory, Statistic, Value, Window, ewma
+from mdm_reference.history import ARRIVALS, STATISTICS, Arrival, KeyHistory, Statistic, Tally, Value, Window, ewma
 from mdm_reference.windows import CANCELLED, LARGEST, CountWindow, SpanWindow
 
 _Todo: TypeAlias = list[tuple[Mapping[str, Any], Level]]
@@ -65,13 +65,13 @@ class RollingFeatures(FeatureExtractor):
     - ``event.count`` and ``event.rate`` (per second) are of the key's events in the window, ``time.hour`` and
       ``time.weekday`` (Monday is 0) are UTC, ``time.gap_ms`` is the time since the key's event before.
     - ``derived`` features are computed last, in their order, and see those before; where there is no value they are
-      None. They and those of ``also`` win over a field of the same name.
+      None. Statistics, derived features and those of ``also`` win over a field of the same name.
+    - Of several fields in one event that come to the same name, such as ``{"a.b": 1, "a": {"b": 2}}``, the one nearest
+      the top counts, and of those the first; a whole number beyond 64 bits comes after its neighbours.
+    - A field whose dotted name has more than 256 characters is no feature.
     - Fields that the pipeline reads as key, timestamp or id are no features. Patterns are as in file names.
     - A window of time holds at most 100,000 values; beyond, the oldest leave early. Where an event is older than one
       before, the highest time seen for its key counts.
-
-    Attributes:
-        fields_over: How many times a number got no statistics because its key has ``max_fields`` already.
     """
 
     window: int | str = option(
@@ -92,7 +92,7 @@ class RollingFeatures(FeatureExtractor):
     max_keys: int = option(100_000, ge=1, help="keys remembered; then the least recently used is forgotten")
     max_fields: int = option(1000, ge=1, help="numbers of a key that get statistics")
     states: KeyedState[KeyHistory] = keyed_state(KeyHistory, max_keys="max_keys")
-    fields_over: int = attrs.field(init=False, default=0, eq=False)
+    tallies: KeyedState[Tally] = keyed_state(Tally)
     _names: Names = attrs.field(init=False, repr=False, eq=False)
     _span_ms: int = attrs.field(init=False, repr=False, eq=False)
     _all_moments: bool = attrs.field(init=False, repr=False, eq=False)
@@ -120,6 +120,15 @@ class RollingFeatures(FeatureExtractor):
         self._statistics = [STATISTICS.get(stat, average) for stat in self.stats]
         self._derived = [(name, compile_expression(text)) for name, text in self.derived.items()]
 
+    @property
+    def fields_over(self) -> int:
+        """How many times a number got no statistics because its key has ``max_fields`` already."""
+        return self.tallies[None].fields_over
+
+    def counts(self) -> dict[str, int]:
+        """Tell how many times a number got no statistics."""
+        return {"fields_over": self.fields_over}
+
     def extract(self, event: Event, context: Context) -> Features:
         """Compute the features, and let the numbers enter their windows."""
         history = self.states[context.key]
@@ -131,18 +140,20 @@ class RollingFeatures(FeatureExtractor):
         lowest, highest = -LARGEST, LARGEST
         categories = self.categories
         features: Features = {}
-        todo: _Todo = [(event, self._names.top)]
+        todo: _Todo = [(event, self._names.begin())]
         for fields, level in todo:
             numbers = level.numbers
             for key, x in fields.items():
                 kind = type(x)
                 if kind is str:
-                    if categories and (name := level.texts[key]) is not None:
-                        features[name] = x
+                    if categories:
+                        _put(features, level.texts[key], x)
                 elif kind is float or (kind is int and _LEAST_INT <= x <= _MOST_INT):
                     names = numbers[key]
                     if names is None:
-                        continue
+                        names = level.shared.get(key)
+                        if names is None or names[0] in features:
+                            continue
                     name = names[0]
                     if not lowest <= x <= highest:
                         features[name] = x if isfinite(x) else None
@@ -222,7 +233,7 @@ class RollingFeatures(FeatureExtractor):
 
     def _new_window(self, windows: dict[str, Any], name: str) -> Window | None:
         if len(windows) >= self.max_fields:
-            self.fields_over += 1
+            self.tallies[None].fields_over += 1
             return None
         size, span_ms = self.window, self._span_ms
         window: Window = CountWindow(size=size) if isinstance(size, int) else SpanWindow(span_ms=span_ms)
@@ -253,8 +264,8 @@ class RollingFeatures(FeatureExtractor):
             )
 
 
-def _put(features: Features, name: str | None, x: bool | int) -> None:
-    if name is not None:
+def _put(features: Features, name: str | None, x: bool | int | str) -> None:
+    if name is not None and name not in features:
         features[name] = x
 
 

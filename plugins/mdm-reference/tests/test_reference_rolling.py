@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import tracemalloc
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import IntEnum
@@ -258,13 +259,106 @@ class TestFields:
         assert {"a": {"x": 1, "y": [1]}, "z": math.inf} == event
 
 
+COLLIDING = st.recursive(
+    st.one_of(st.integers(-9, 9), st.booleans(), st.just("text"), st.lists(st.none(), max_size=2), st.none()),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "mean", "len", "a.b", "a.mean", "b.len"]), inner),
+    max_leaves=6,
+)
+NAMED = st.dictionaries(st.sampled_from(["a", "b", "mean", "len", "a.b", "a.mean", "b.len", "a.b.mean"]), COLLIDING)
+
+
+def first_of_each_name(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten an event level by level, the first of each name alone."""
+    found: dict[str, Any] = {}
+    todo: list[tuple[str, Mapping[str, Any]]] = [("", event)]
+    for prefix, fields in todo:
+        for key, x in fields.items():
+            name = f"{prefix}{key}"
+            if isinstance(x, Mapping):
+                todo.append((f"{name}.", x))
+            elif isinstance(x, list):
+                found.setdefault(f"{name}.len", len(x))
+            elif x is not None:
+                found.setdefault(name, x)
+    return found
+
+
+class TestSameName:
+    @pytest.mark.parametrize(
+        ("event", "expected"),
+        [
+            ({"a": {"b": 2}, "a.b": 1}, {"a.b": 1, "a.b.mean": 1.0}),
+            ({"a.b": True, "a": {"b": 2}}, {"a.b": True}),
+            ({"a": {"b.c": 1}, "a.b": {"c": 2}}, {"a.b.c": 1, "a.b.c.mean": 1.0}),
+            ({"a.len": 7, "a": [1, 2]}, {"a.len": 7, "a.len.mean": 7.0}),
+            ({"a": 1, "a.mean": 9}, {"a": 1, "a.mean": 1.0}),
+            ({"a.mean": 9, "a": 1}, {"a.mean": 1.0, "a.mean.mean": 9.0, "a": 1}),
+        ],
+    )
+    def test_one_counts(self, event: Event, expected: Features) -> None:
+        """The field nearest the top counts, then the first, in value and windows; a statistic wins over a field."""
+        extractor = opened(stats=["mean"])
+        for _ in range(3):
+            assert expected == extractor.extract(event, context())
+
+    def test_each_alone(self) -> None:
+        """Two spellings of one name are one feature, whichever of them an event has."""
+        extractor = opened(stats=["mean"])
+        means = [extractor.extract(e, context())["a.b.mean"] for e in ({"a.b": 1}, {"a": {"b": 3}}, {"a.b": 5})]
+        assert [1.0, 2.0, 3.0] == means
+
+    @given(NAMED)
+    def test_without_statistics(self, event: dict[str, Any]) -> None:
+        """Without statistics every feature is the first field of its name, level by level."""
+        assert first_of_each_name(event) == opened(stats=[], categories=["*"]).extract(event, context())
+
+    @settings(max_examples=300)
+    @given(st.lists(NAMED, min_size=1, max_size=6), st.data())
+    def test_what_came_before_does_not_matter(self, events: list[dict[str, Any]], data: st.DataObject) -> None:
+        """Features depend on the event and the key's state alone, not on which names were met before."""
+        stats = data.draw(st.sampled_from([["mean"], ["mean", "std", "z"], ["delta", "sum"], []]))
+        known = opened(stats=stats, categories=["*"])
+        for event in events:
+            new = opened(stats=stats, categories=["*"])
+            new.states.restore(known.states.snapshot())
+            assert bits(known.extract(event, context())) == bits(new.extract(event, context()))
+            assert known.states.snapshot() == new.states.snapshot()
+
+    def test_forgetting_in_the_middle(self) -> None:
+        """Names are forgotten between events only, so that one with a great many of them is flattened as any other."""
+        extractor = opened(stats=["mean"], max_fields=1)
+        event = {"a.b": 1, **{f"y{i}": True for i in range(MAX_PATHS + 10)}, "a": {"b": 2}, "a.b.mean": 3}
+        for _ in range(2):
+            features = extractor.extract(event, context())
+            assert (1, 1.0) == (features["a.b"], features["a.b.mean"])
+
+
 class TestLimits:
+    def test_long_names(self) -> None:
+        """A field whose dotted name is longer than 256 characters is no feature and leaves nothing behind."""
+        extractor = opened(stats=["mean"], categories=["*"])
+        features = last(extractor, [{"n" * 256: 1, "m" * 257: 1, "a" * 200: {"b" * 56: 1, "c": 2}, "t" * 257: "text"}])
+        assert [256, 261, 202, 207] == [len(name) for name in features]
+        assert len(extractor.states.snapshot()) < 2_000
+
+    def test_long_names_that_never_come_again(self) -> None:
+        """Names that are as long as a line may be and never come again do not fill the memory."""
+        extractor = opened()
+        tracemalloc.start()
+        try:
+            for i in range(100):
+                extractor.extract({f"{i}" + "x" * 500_000: i}, context())
+            held = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        assert held < 8_000_000
+
     def test_fields_beyond_the_limit_have_no_statistics(self) -> None:
         """A key's numbers beyond ``max_fields`` are features without statistics, and are counted."""
         extractor = opened(max_fields=2, stats=["mean"])
         features = last(extractor, [{"a": 1}, {"b": 2, "c": 3, "d": 4, "a": 5}])
         assert {"b": 2, "b.mean": 2.0, "c": 3, "d": 4, "a": 5, "a.mean": 3.0} == features
-        assert 2 == extractor.fields_over
+        assert (2, {"fields_over": 2}) == (extractor.fields_over, extractor.counts())
 
     def test_names_that_never_come_again(self) -> None:
         """Names that never come again do not fill the memory, and do not change the features of others."""
