@@ -23,7 +23,7 @@ import mdm_core
 from mdm_core import contracts, errors, hookspecs, values
 from mdm_core.cli.main import cli
 from mdm_core.cli.show import toml_value
-from mdm_core.config import CommonOptions, ExecutionOptions, PipelineOptions
+from mdm_core.config import CommonOptions, DurabilityOptions, ExecutionOptions, PipelineOptions
 from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind
 from mdm_core.options import OptionField, describe_type, jsonable, option_fields
@@ -82,6 +82,11 @@ def pipeline_options() -> Iterator[str]:
 def execution_options() -> Iterator[str]:
     """The options of ``[execution]``."""
     yield from _options(option_fields(ExecutionOptions))
+
+
+def durability_options() -> Iterator[str]:
+    """The options of ``[durability]``."""
+    yield from _options(option_fields(DurabilityOptions))
 
 
 def common_options() -> Iterator[str]:
@@ -376,6 +381,7 @@ def _cell(text: str) -> str:
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "pipeline-options": pipeline_options,
     "execution-options": execution_options,
+    "durability-options": durability_options,
     "common-options": common_options,
     "faults": faults,
     "components": components,

@@ -72,7 +72,11 @@ class DataSource(Component):
 
     @abstractmethod
     def records(self) -> Iterator[Record | Reject | Idle]:
-        """Yield events in order. Bad input is yielded as ``Reject``: a generator that raises is dead."""
+        """Yield events in order. Bad input is yielded as ``Reject``: a generator that raises is dead.
+
+        A source that waits yields ``Idle`` every now and then, ten times a second or so: decisions that act are carried
+        out and pending orders looked after then.
+        """
 
     def seek(self, position: Position) -> None:
         """Make ``records`` go on after a position, before it is called.
@@ -203,6 +207,9 @@ class Broker(Component):
 
         Args:
             idempotency_key: The order's key.
+
+        Returns:
+            ``failed``: it was taken back; ``done``: it was carried out already; anything else: it is still pending.
 
         Raises:
             NotImplementedError: The broker cannot cancel.

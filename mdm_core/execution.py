@@ -82,6 +82,7 @@ class Executor:
         carried_out: Action to number of orders reported as done.
         outcomes: What came of orders, to their number.
         attempts: How often the broker was asked.
+        in_flight: Idempotency key to order: those begun and not answered yet.
         stop_step: The decision whose STOP was carried out, or None.
     """
 
@@ -111,16 +112,17 @@ class Executor:
         self._on_failure = on_failure
         self._total_ns = options.total_timeout_ms * 1_000_000
         self._attempt_ms = options.attempt_timeout_ms or options.total_timeout_ms
-        self._pending: dict[str, Job] = {}
+        self.in_flight: dict[str, Job] = {}
         self.carried_out: dict[str, int] = defaultdict(int)
         self.outcomes: dict[str, int] = defaultdict(int)
         self.attempts = 0
+        self._poll_fails = False
         self.stop_step: int | None = None
 
     @property
     def pending(self) -> int:
         """How many orders are in flight: begun, and not answered yet."""
-        return len(self._pending)
+        return len(self.in_flight)
 
     def save(self) -> dict[str, Any]:
         """Give the counts, for a checkpoint."""
@@ -138,7 +140,7 @@ class Executor:
 
     def tally(self) -> dict[str, int]:
         """What came of orders, to their number; those in flight are ``pending``."""
-        return dict(self.outcomes) | ({"pending": self.pending} if self._pending else {})
+        return dict(self.outcomes) | ({"pending": self.pending} if self.in_flight else {})
 
     @property
     def ended(self) -> str:
@@ -215,7 +217,7 @@ class Executor:
         self._make_room()
         if self._stopped():
             self._end(job, "denied")
-        elif self._full or job.order.idempotency_key in self._pending or self._overdue(job):
+        elif self._full or job.order.idempotency_key in self.in_flight or self._overdue(job):
             self._end(job, "skipped")
         else:
             self._follow(job, self._attempt(job))
@@ -223,29 +225,29 @@ class Executor:
 
     def poll(self) -> None:
         """Take the answers to pending orders that have come, and give up those that are overdue."""
-        for answer in self._polled() if self._pending else ():
+        for answer in self._polled() if self.in_flight else ():
             try:
                 key, receipt = answer
-                job = self._pending_job(key)
+                job = self._job_of(key)
                 _receipt(receipt)
             except Exception as error:  # of one answer, which the others must not suffer for
                 self._failed(error, None)
                 continue
             if receipt.status != "pending":  # else nothing is new
                 self._note(job, receipt, _elapsed_ms(job.started_ns))
-                del self._pending[key]
+                del self.in_flight[key]
                 self._follow(job, receipt)
-        for key in [key for key, job in self._pending.items() if self._overdue(job)]:
-            self._give_up(self._pending.pop(key))
+        for key in [key for key, job in self.in_flight.items() if self._overdue(job)]:
+            self._give_up(self.in_flight.pop(key))
 
     def cancel_pending(self) -> None:
         """Take back what can be taken back of the orders in flight."""
-        for key, job in list(self._pending.items()):
+        for key, job in list(self.in_flight.items()):
             receipt = self._ask(job, self._cancel, key)
             if receipt is None or receipt.status not in _ENDS_BY_ITSELF:
                 continue
             self._note(job, receipt, _elapsed_ms(job.started_ns))
-            del self._pending[key]
+            del self.in_flight[key]
             self._end(job, "done" if receipt.status == "done" else "failed", receipt)
 
     def _follow(self, job: Job, receipt: Receipt) -> None:
@@ -253,7 +255,7 @@ class Executor:
         if self._may_be_repeated(receipt):
             receipt = self._retry(job, receipt)
         if receipt.status == "pending":
-            self._pending[job.order.idempotency_key] = job
+            self.in_flight[job.order.idempotency_key] = job
             job.outcome = "pending"
         elif receipt.status == "unknown" or (job.in_doubt and receipt.status != "done"):
             self._give_up(job)
@@ -351,24 +353,27 @@ class Executor:
         answers: list[Any] = []
         try:
             self._fill(answers)
+            self._poll_fails = False
         except BaseException as error:
             not_of_ours(error)
-            self._failed(error, None)
+            if not self._poll_fails:  # else it is no news, and would fill the audit log
+                self._failed(error, None)
+            self._poll_fails = True
         return answers
 
     def _fill_from_poll(self, answers: list[Any]) -> None:
         # Into the list itself, so that those before an error are not lost.
         answers.extend(self._broker.poll())
 
-    def _pending_job(self, key: str) -> Job:
+    def _job_of(self, key: str) -> Job:
         try:
-            return self._pending[key]
+            return self.in_flight[key]
         except KeyError:
             raise ContractError("poll answered an order that is not pending") from None
 
     @property
     def _full(self) -> bool:
-        return len(self._pending) >= self._options.max_in_flight
+        return len(self.in_flight) >= self._options.max_in_flight
 
     def _make_room(self) -> None:
         while self._full and not (self._stopped() or self._signals.asked):

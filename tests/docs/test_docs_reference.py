@@ -15,7 +15,7 @@ import pytest
 import mdm_core
 from mdm_core import contracts, hookspecs
 from mdm_core.cli.main import DEBUG_VARIABLE
-from mdm_core.config import CommonOptions, ExecutionOptions, PipelineOptions
+from mdm_core.config import CommonOptions, DurabilityOptions, ExecutionOptions, PipelineOptions
 from mdm_core.kinds import KINDS
 from mdm_core.options import option_fields
 from mdm_core.plugins import BLOCK_VARIABLE, Registered, Registry
@@ -114,8 +114,8 @@ class TestConfigurationReference:
 
     @pytest.mark.parametrize(
         ("page", "options"),
-        [("EXECUTION.md", ExecutionOptions), ("FAULTS.md", CommonOptions)],
-        ids=["execution", "common"],
+        [("EXECUTION.md", ExecutionOptions), ("GUARANTEES.md", DurabilityOptions), ("FAULTS.md", CommonOptions)],
+        ids=["execution", "durability", "common"],
     )
     def test_every_option_of_core_is_there(self, page: str, options: type) -> None:
         """So it is for ``[execution]`` and for what every table may hold."""
