@@ -342,7 +342,7 @@ class TestPending:
 
     def test_it_is_given_up_also_where_nothing_else_acts(self, work: Work) -> None:
         """What is pending is looked after at every group, whatever is decided."""
-        worked = work(ACT, HOLD, lambda: time.sleep(0.1), HOLD, HOLD, HOLD, does=PENDING, total_timeout_ms=50, group=2)
+        worked = work(ACT, HOLD, 0.1, HOLD, HOLD, HOLD, does=PENDING, total_timeout_ms=50, group=2)
         assert [1, 1, 2] == [packet["external"]["mdm.feedback_seq"] for packet in worked.packets[2:]]
 
     def test_that_it_is_still_pending_is_no_news(self, work: Work) -> None:
