@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 DEBUG_VARIABLE = "MDM_DEBUG"
 _GROUP = "mdm.commands"
-_OWN = {name: f"mdm_core.cli.{name}" for name in ("check", "plugins", "release", "run", "runs", "stop")}
+_OWN = {
+    name: f"mdm_core.cli.{name.replace('-', '_')}"
+    for name in ("check", "dead-letter", "plugins", "release", "run", "runs", "stop")
+}
 
 
 class Commands(click.Group):
