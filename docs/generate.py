@@ -164,7 +164,7 @@ def author_functions() -> Iterator[str]:
 
 def running_classes() -> Iterator[str]:
     """What runs a pipeline from Python."""
-    classes: list[type] = [mdm_core.Pipeline, mdm_core.Run, mdm_core.Decision, mdm_core.Summary]
+    classes: list[type] = [mdm_core.Pipeline, mdm_core.Run, mdm_core.PastRun, mdm_core.Decision, mdm_core.Summary]
     for cls in classes:
         yield from _classes([cls])
         for name, member in vars(cls).items():

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mdm_core.hookspecs import hookimpl
     from mdm_core.log import get_logger
     from mdm_core.options import component, option
+    from mdm_core.past import PastRun
     from mdm_core.pipeline import Pipeline
     from mdm_core.run import Run
     from mdm_core.schema import Action, FinalDecision, MismatchInfo, PacketV2, Proposal
@@ -94,6 +95,7 @@ _MODULE_OF = {
     **dict.fromkeys(["hookimpl"], "hookspecs"),
     **dict.fromkeys(["get_logger"], "log"),
     **dict.fromkeys(["component", "option"], "options"),
+    **dict.fromkeys(["PastRun"], "past"),
     **dict.fromkeys(["Pipeline"], "pipeline"),
     **dict.fromkeys(["Run"], "run"),
     **dict.fromkeys(["Action", "FinalDecision", "MismatchInfo", "PacketV2", "Proposal"], "schema"),
@@ -153,6 +155,7 @@ __all__ = [
     "OptionError",
     "Order",
     "PacketV2",
+    "PastRun",
     "Pipeline",
     "PluginError",
     "Position",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from mdm_core.errors import ConfigError
@@ -254,6 +255,20 @@ class TraceSink(Component):
 
         Args:
             mark: What ``mark`` said, or None for everything.
+
+        Yields:
+            The records, in the order in which they were written.
+
+        Raises:
+            NotImplementedError: The sink cannot give back what it was given.
+        """
+        raise NotImplementedError(f"{self.component_id or type(self).__name__} cannot give back what it was given")
+
+    def read(self, run_dir: Path) -> Iterator[Mapping[str, Any]]:
+        """Give what was kept of a run, going on or over, without being opened and without touching anything.
+
+        Args:
+            run_dir: Directory of the run.
 
         Yields:
             The records, in the order in which they were written.
