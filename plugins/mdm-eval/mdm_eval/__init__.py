@@ -1,0 +1,1 @@
+"""What a run decided, and whether it was right."""
