@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
+import attrs
 import click
 from mdm_core import UsageError
-from mdm_core.cli.options import json_option, runs_dir_option
+from mdm_core.cli.options import echo_json, json_option, run_argument, runs_dir_option
 
 from mdm_trace_jsonl.finding import Trace
 from mdm_trace_jsonl.reading import CorruptLine, LineReader
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+_Place: TypeAlias = tuple[bytes, Path, int]
 _SHOWN = 20
 
 
 @click.group("trace")
 def trace() -> None:
-    """Read the trace of a run."""
+    """Read the trace of a run, and find out whether it is what was written."""
 
 
 @trace.command("show")
@@ -48,12 +52,80 @@ def show(run: str, step: int | None, limit: int | None, runs_dir: Path, as_json:
         _show_last(found, limit or _SHOWN, as_json)
 
 
+def _public_key_option(function: _F) -> _F:
+    return click.option(
+        "--public-key",
+        "public_keys",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="File of the public key that must have signed; may be given several times.",
+    )(function)
+
+
+@trace.command("verify")
+@run_argument
+@_public_key_option
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="File that `mdm trace checkpoint` has written before: everything up to there must still be there.",
+)
+@runs_dir_option
+@json_option
+def verify(run: str, public_keys: tuple[Path, ...], checkpoint: Path | None, runs_dir: Path, as_json: bool) -> None:
+    """Find out whether packets and audit log of RUN are what was written.
+
+    RUN is an id, a directory or a trace. Exit code 1: something was changed, taken out, added or put in another order.
+    """
+    from mdm_trace_jsonl.proving import Evidence, read_checkpoint
+    from mdm_trace_jsonl.signing import read_public_key
+    from mdm_trace_jsonl.telling import cannot_show, told
+
+    keys = [read_public_key(path) for path in public_keys]
+    evidence = Evidence.find(run, runs_dir)
+    findings = evidence.verify(keys, None if checkpoint is None else read_checkpoint(checkpoint))
+    wrong = any(finding.problems for finding in findings)
+    limits = cannot_show(bool(keys), checkpoint is not None, evidence.unchained)
+    if as_json:
+        files = [attrs.asdict(finding, recurse=False) for finding in findings]
+        echo_json({"run_id": evidence.expected.run_id, "ok": not wrong, "files": files, "cannot_show": limits})
+    else:
+        for line in told(findings, bool(keys)):
+            click.echo(line)
+        for line in limits:
+            click.echo(f"not shown: {line}", err=True)
+    click.get_current_context().exit(1 if wrong else 0)
+
+
+@trace.command("checkpoint")
+@run_argument
+@_public_key_option
+@runs_dir_option
+def checkpoint(run: str, public_keys: tuple[Path, ...], runs_dir: Path) -> None:
+    """Print where the chains of RUN stand, to be kept where nobody can change it who can change the run.
+
+    What it speaks for is verified first; exit code 1 and no checkpoint if something is wrong.
+    """
+    from mdm_trace_jsonl.proving import Evidence
+    from mdm_trace_jsonl.signing import read_public_key
+
+    keys = [read_public_key(path) for path in public_keys]
+    evidence = Evidence.find(run, runs_dir)
+    findings = evidence.verify(keys, None)
+    problems = [problem for finding in findings for problem in finding.problems]
+    for problem in problems:
+        click.echo(f"mdm: {problem}", err=True)
+    if problems:
+        click.get_current_context().exit(1)
+    echo_json(evidence.checkpoint(findings))
+
+
 def _show_step(found: Trace, step: int, as_json: bool) -> None:
     lines = found.numbered_lines()
     lowest, highest = None, None
     for number, line in lines:
         if number == step:
-            _print(line) if as_json else _show_whole(found.packet(lines.line, line))
+            _print(line) if as_json else _show_whole(found.packet(line, lines.path, lines.line))
             return
         lowest = number if lowest is None else min(lowest, number)
         highest = number if highest is None else max(highest, number)
@@ -71,16 +143,16 @@ def _print_all(found: Trace) -> None:
 
 def _show_last(found: Trace, limit: int, as_json: bool) -> None:
     lines = found.numbered_lines()
-    last: deque[tuple[int, bytes]] = deque(maxlen=limit)
+    last: deque[_Place] = deque(maxlen=limit)
     total, corrupt = 0, None
     try:
         for _, line in lines:
-            last.append((lines.line, line))
+            last.append((line, lines.path, lines.line))
             total += 1
     except CorruptLine as error:
         corrupt = error
     if as_json:
-        for _, line in last:
+        for line, _, _ in last:
             _print(line)
     else:
         _show_lines(found, last, total)
@@ -89,10 +161,10 @@ def _show_last(found: Trace, limit: int, as_json: bool) -> None:
         raise corrupt
 
 
-def _show_lines(found: Trace, lines: deque[tuple[int, bytes]], total: int) -> None:
+def _show_lines(found: Trace, lines: deque[_Place], total: int) -> None:
     from mdm_trace_jsonl.showing import table
 
-    for row in table([found.packet(number, line) for number, line in lines], found.key, found.id):
+    for row in table([found.packet(*place) for place in lines], found.key, found.id):
         click.echo(row)
     if len(lines) < total:
         click.echo(f"the last {len(lines):,} of {total:,} packets; --limit shows more, --step one whole", err=True)

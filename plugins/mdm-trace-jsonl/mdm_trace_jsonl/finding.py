@@ -12,6 +12,7 @@ from mdm_core import UsageError
 from mdm_core.rundir import RUN_FILE, find_run, read_json
 
 from mdm_trace_jsonl.reading import CorruptLine, LineReader, decode_packet, problem_of
+from mdm_trace_jsonl.segments import Segments
 
 _PACKETS = "trace-jsonl.packets"
 _DEFAULT_FILE = "traces.jsonl"
@@ -49,12 +50,12 @@ class Trace:
         Raises:
             UsageError: There is no such run, or it has no trace.
         """
-        if Path(run).is_file():
+        if Segments(Path(run)).exist():
             return cls(Path(run))
         directory = find_run(run, runs_dir)
         config = (read_json(directory / RUN_FILE) or {}).get("config", {})
         path = directory / _packet_file(config)
-        if not path.is_file():
+        if not Segments(path).exist():
             raise UsageError(
                 f'run {run!r} has no {path}: its pipeline has no [[trace]] with use = "{_PACKETS}"; '
                 f"give the path of the trace if it is elsewhere"
@@ -69,12 +70,13 @@ class Trace:
         """
         return LineReader(self.path, lambda line: (_decode_step(line).step, line))
 
-    def packet(self, number: int, line: bytes) -> dict[str, Any]:
+    def packet(self, line: bytes, path: Path, number: int) -> dict[str, Any]:
         """Decode a packet whole.
 
         Args:
-            number: Number of the line, from 1.
             line: The line.
+            path: The file that it stands in.
+            number: Number of the line, from 1.
 
         Raises:
             CorruptLine: It is no packet.
@@ -82,7 +84,7 @@ class Trace:
         try:
             return decode_packet(line)
         except ValueError as error:
-            raise CorruptLine(self.path, number, problem_of(line, error)) from error
+            raise CorruptLine(path, number, problem_of(line, error)) from error
 
 
 def _packet_file(config: Mapping[str, Any]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -10,6 +13,8 @@ from typing import Any, BinaryIO, TypeVar
 import attrs
 import msgspec
 from mdm_core import MdmError, PacketV2
+
+from mdm_trace_jsonl.segments import MissingPart, Segments
 
 T = TypeVar("T")
 
@@ -29,7 +34,6 @@ PACKET_KEYS = (
 )
 
 _OBJECTS = ("input", "external", "mdm", "final_action")
-_READ_AHEAD = 1024 * 1024
 _TRUNCATED = "truncated"
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -73,14 +77,15 @@ class TornTail:
 
 
 class LineReader(Iterator[T]):
-    """Yields what the lines of a file hold; at most one line is in memory.
+    """Yields what the lines of a trace hold; at most one line is in memory.
 
     Args:
-        path: The file.
+        path: The file; the closed segments of the same trace are read before it.
         decode: Makes a value of a line; raises ``ValueError`` for a line that holds none.
 
     Attributes:
-        line: Number of the line, from 1, that the last value came from.
+        path: The file that the last value came from.
+        line: Number of the line in it, from 1.
         torn_tail: Once the last value was given: the line after it that was never finished, or None.
 
     Raises:
@@ -91,7 +96,8 @@ class LineReader(Iterator[T]):
     def __init__(self, path: str | Path, decode: Callable[[bytes], T]) -> None:
         self.line = 0
         self.torn_tail: TornTail | None = None
-        self._path = Path(path)
+        self.path = Path(path)
+        self._segments = Segments(self.path)
         self._decode = decode
         self._values = self._read()
 
@@ -99,30 +105,64 @@ class LineReader(Iterator[T]):
         return next(self._values)
 
     def _read(self) -> Iterator[T]:
+        for _, path, file in self._segments.opened():
+            self.path, self.line = path, 0
+            try:
+                yield from self._read_one(file)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise CorruptLine(path, self.line + 1, "cannot be unpacked") from error
+
+    def _read_one(self, file: BinaryIO) -> Iterator[T]:
         decode = self._decode
         offset = 0
-        with self._path.open("rb", buffering=_READ_AHEAD) as file:
-            for number in count(1):
-                line = file.readline(MAX_LINE + 1)
-                if not line:
-                    return
-                try:
-                    value = decode(line)
-                except (ValueError, RecursionError) as error:
-                    if not _is_torn(line, error, file):
-                        raise CorruptLine(self._path, number, problem_of(line, error)) from error
-                    self.torn_tail = TornTail(self._path, number, offset, len(line))
-                    return
-                self.line = number
-                yield value
-                offset += len(line)
+        for number in count(1):
+            line = file.readline(MAX_LINE + 1)
+            if not line:
+                return
+            try:
+                value = decode(line)
+            except (ValueError, RecursionError) as error:
+                if self.path != self._segments.path or not _is_torn(line, error, file):
+                    raise CorruptLine(self.path, number, problem_of(line, error)) from error
+                self.torn_tail = TornTail(self.path, number, offset, len(line))
+                return
+            self.line = number
+            yield value
+            offset += len(line)
+
+
+def read_since(segments: Segments, segment: int, offset: int) -> Iterator[dict[str, Any]]:
+    """Read the records of a trace from somewhere on.
+
+    Args:
+        segments: The files.
+        segment: Number of the segment to begin in.
+        offset: Byte in it, unpacked, at which a line begins or the segment ends.
+
+    Yields:
+        The records.
+
+    Raises:
+        MissingPart: The segment ends before that.
+        CorruptLine: A line is damaged.
+    """
+    for number, path, file in segments.opened(segment):
+        if number == segment and offset:
+            file.seek(offset - 1)
+            if file.read(1) != b"\n":
+                raise MissingPart(f"{path}: no line begins at byte {offset}, where one did; restore it from a copy")
+        for line_number, line in enumerate(iter(partial(file.readline, MAX_LINE + 1), b""), 1):
+            try:
+                yield _decode_object(line)
+            except (ValueError, RecursionError) as error:
+                raise CorruptLine(path, line_number, problem_of(line, error)) from error
 
 
 def read_packets(path: str | Path) -> LineReader[dict[str, Any]]:
     """Read the packets of a trace.
 
     Args:
-        path: The file, such as ``runs/RUN/traces.jsonl``.
+        path: The file, such as ``runs/RUN/traces.jsonl``; closed segments of the same trace are read before it.
 
     Returns:
         An iterator over packets, each a dict with at least the nine keys of ``PacketV2``. After the last one its

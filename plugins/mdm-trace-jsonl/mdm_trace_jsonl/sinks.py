@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
 import attrs
-from mdm_core import Build, ConfigError, TraceSink, option
-from mdm_core.rundir import open_private
+from mdm_core import Build, ConfigError, MdmError, OptionError, TraceSink, option
+from mdm_core.rundir import RUN_FILE
 from orjson import OPT_APPEND_NEWLINE, dumps
 
+from mdm_trace_jsonl.chaining import Chain, Origin
 from mdm_trace_jsonl.encoding import encodable, encode
-from mdm_trace_jsonl.mending import mend_tail
+from mdm_trace_jsonl.reading import read_since
+from mdm_trace_jsonl.segments import Segments
+from mdm_trace_jsonl.signing import Signer
+from mdm_trace_jsonl.writing import Limits, Writer
 
-BUFFER_BYTES = 256 * 1024
 _END_LINE = OPT_APPEND_NEWLINE
 
 
@@ -31,33 +32,51 @@ class JsonLines(TraceSink):
     """Writes each record as one line of strict JSON to a file that only its owner may read."""
 
     path: str = option(check=_inside_the_run, help="the file, relative to the run's directory")
-    _buffer: bytearray = attrs.field(init=False, repr=False, eq=False, factory=bytearray)
-    _file: Path = attrs.field(init=False, repr=False, eq=False, factory=Path)
-    _fd: int = attrs.field(init=False, repr=False, eq=False, default=-1)
-    _entry_is_durable: bool = attrs.field(init=False, repr=False, eq=False, default=False)
+    chain: bool = option(True, help="keep a chain of hashes beside the file, for `mdm trace verify`")
+    signing_key: str | None = option(
+        None, secret=True, help="sign the chain: the text of a private key file that `mdm keys new` has written"
+    )
+    rotate_bytes: int | None = option(
+        None, ge=1, help="close the file before it has more bytes, compress it, and go on with a new one"
+    )
+    rotate_s: float | None = option(None, gt=0, help="close the file after so many seconds, and go on with a new one")
+    keep_segments: int | None = option(None, ge=1, help="remove the oldest closed files when there are more than this")
+    keep_bytes: int | None = option(
+        None, ge=1, help="remove the oldest closed files when all of them have more bytes, compressed"
+    )
+    _writer: Writer | None = attrs.field(init=False, repr=False, eq=False, default=None)
+    _segments: Segments = attrs.field(init=False, repr=False, eq=False, factory=lambda: Segments(Path()))
+
+    def __attrs_post_init__(self) -> None:
+        name = type(self).__name__
+        if self._limits.keeps and not self._limits.rotates:
+            raise OptionError(
+                f"{name}: keep_segments and keep_bytes remove closed files, and none is closed; set rotate_bytes too"
+            )
+        if self.signing_key is not None and not self.chain:
+            raise OptionError(f"{name}.signing_key: it signs the chain, and there is none; leave out chain = false")
 
     def open(self, build: Build) -> None:
-        """Open the file for appending; a line that a crash left half written is cut off.
+        """Go on with the trace, or begin it; what a crash left torn is cut off and told.
 
         Args:
             build: Outside a run the file is relative to ``base_dir``.
 
         Raises:
-            ConfigError: The file cannot be written, or is not inside the directory.
+            ConfigError: The files cannot be written, lead out of the directory, or are not what was written.
         """
         root = build.base_dir if build.run_dir is None else build.run_dir
-        self._file = root / self.path
-        if not self._file.parent.resolve().is_relative_to(root.resolve()):
-            raise ConfigError(f"{self._file}: leads out of {root} by a symbolic link; choose another path")
+        file = root / self.path
+        if not file.parent.resolve().is_relative_to(root.resolve()):
+            raise ConfigError(f"{file}: leads out of {root} by a symbolic link; choose another path")
+        chain = self._make_chain(build) if self.chain else None
+        self._segments = Segments(file)
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = open_private(self._file, os.O_RDWR | os.O_APPEND)
-            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-                raise OSError(0, "it is no regular file")
-            mend_tail(self._fd, self._file)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._writer = Writer(self._segments, self._limits, chain)
         except OSError as error:
-            self.close()
-            raise ConfigError(f"{self._file}: cannot be written: {error.strerror}; choose another path") from error
+            raise ConfigError(f"{file}: cannot be written: {error.strerror}; choose another path") from error
+        self.notice = self._writer.found
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Take one record; it is kept whole or, if this raises, not at all.
@@ -68,53 +87,65 @@ class JsonLines(TraceSink):
         Raises:
             OSError: The buffer was full and could not be written out.
         """
-        buffer = self._buffer
-        if len(buffer) > BUFFER_BYTES:
-            self.flush()
         try:
-            buffer += dumps(record, None, _END_LINE)
+            line = dumps(record, None, _END_LINE)
         except Exception:
-            buffer += encode(encodable(record)) + b"\n"
+            line = encode(encodable(record)) + b"\n"
+        self._open_writer.append(line)
 
     def flush(self, durable: bool = False) -> None:
         """Hand what is buffered to the operating system; what it does not take stays in the buffer.
 
         Args:
-            durable: Also wait until it is on the disk.
+            durable: Also wait until it is on the disk, with a chain that tells of all of it.
 
         Raises:
             OSError: It could not be written.
         """
-        buffer = self._buffer
-        try:
-            while buffer:
-                del buffer[: os.write(self._fd, buffer)]
-            if durable:
-                self._sync()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self._file)) from error
+        self._open_writer.flush(durable)
+
+    def mark(self) -> dict[str, Any]:
+        """Say where the next record will stand; what follows the last two marks is not removed."""
+        return self._open_writer.mark()
+
+    def since(self, mark: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """Give the records that are in the files.
+
+        Args:
+            mark: What ``mark`` said, or None for everything.
+
+        Returns:
+            An iterator over the records, in the order in which they were written.
+
+        Raises:
+            MissingPart: The files end before the mark, or do not go back so far.
+            CorruptLine: While iterating, at a line that is damaged.
+        """
+        segment, offset = (1, 0) if mark is None else (mark["segment"], mark["offset"])
+        self.flush()
+        self._open_writer.keep_from(segment)
+        return read_since(self._segments, segment, offset)
 
     def close(self) -> None:
-        """Write out and close."""
-        if self._fd < 0:
-            return
-        fd = self._fd
-        try:
-            self.flush()
-        finally:
-            self._fd = -1
-            os.close(fd)
+        """Write out, seal and close."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
-    def _sync(self) -> None:
-        os.fdatasync(self._fd)
-        if not self._entry_is_durable:
-            # A file that is on the disk is lost all the same if its name is not.
-            directory = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-            self._entry_is_durable = True
+    @property
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise MdmError(f"{self.component_id or type(self).__name__} is not open")
+        return self._writer
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(self.rotate_bytes, self.rotate_s, self.keep_segments, self.keep_bytes)
+
+    def _make_chain(self, build: Build) -> Chain:
+        run_file = None if build.run_dir is None else build.run_dir / RUN_FILE
+        signer = None if self.signing_key is None else Signer.load(self.signing_key)
+        return Chain(Origin(build.run_id, run_file), signer)
 
 
 @attrs.define

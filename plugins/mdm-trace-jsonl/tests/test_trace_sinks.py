@@ -188,7 +188,7 @@ class TestFile:
         sink = PacketSink()
         with pytest.raises(ConfigError, match=r"traces\.jsonl: cannot be written: .*; choose another path"):
             sink.open(build)
-        assert sink._fd == -1
+        sink.close()
 
 
 class TestMending:
@@ -200,7 +200,7 @@ class TestMending:
     ) -> None:
         """What a crash left half written is cut off and told, so that the next line stands on its own."""
         (tmp_path / "traces.jsonl").write_bytes(self.WHOLE + tail)
-        sink = PacketSink()
+        sink = PacketSink(chain=False)
         with caplog.at_level(logging.WARNING, "mdm.trace-jsonl"):
             sink.open(build)
         sink.write(PACKET)
@@ -212,7 +212,7 @@ class TestMending:
     def test_a_whole_record_without_its_newline_is_kept(self, build: Build, tmp_path: Path) -> None:
         """A record that only lacks the newline is completed."""
         (tmp_path / "traces.jsonl").write_bytes(self.WHOLE + b'{"c":3}')
-        sink = PacketSink()
+        sink = PacketSink(chain=False)
         sink.open(build)
         sink.close()
         assert self.WHOLE + b'{"c":3}\n' == (tmp_path / "traces.jsonl").read_bytes()
@@ -222,7 +222,7 @@ class TestMending:
         """A file that does not end as JSON lines do is refused, not cut."""
         (tmp_path / "traces.jsonl").write_bytes(content)
         with pytest.raises(ConfigError) as raised:
-            PacketSink().open(build)
+            PacketSink(chain=False).open(build)
         place = f"{tmp_path / 'traces.jsonl'}: cannot be written"
         assert f"{place}: it exists and does not hold JSON lines; choose another path" == str(raised.value)
         assert content == (tmp_path / "traces.jsonl").read_bytes()
@@ -281,6 +281,15 @@ class TestPlugin:
         assert expected == registered
 
     @pytest.mark.parametrize(("sink", "default"), [(PacketSink, "traces.jsonl"), (AuditSink, "security_audit.jsonl")])
-    def test_the_option_is_the_path(self, sink: type, default: str) -> None:
-        """The file knows exactly one option, with its default."""
-        assert [("path", default)] == [(field.name, field.default) for field in option_fields(sink)]
+    def test_the_options(self, sink: type, default: str) -> None:
+        """By default there is one file that is never closed, and a chain that nobody signs."""
+        expected = {
+            "path": default,
+            "chain": True,
+            "signing_key": None,
+            "rotate_bytes": None,
+            "rotate_s": None,
+            "keep_segments": None,
+            "keep_bytes": None,
+        }
+        assert expected == {field.name: field.default for field in option_fields(sink)}
