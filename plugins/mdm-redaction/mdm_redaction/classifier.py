@@ -16,8 +16,9 @@ from mdm_redaction.vocabulary import (
     SECRET,
     SECRET_ALONE,
     SECRET_AT_END,
+    STEMS,
 )
-from mdm_redaction.words import names_in, normal_form, readings
+from mdm_redaction.words import letters_of, names_in, normal_form, readings
 
 MAX_KEY = 512
 """Longest key, in characters, that is looked at; a longer one is no name, and what it holds is hidden."""
@@ -51,8 +52,16 @@ class Classifier:
         text = _text_of(key)
         if text is None or len(text) > MAX_KEY:
             return True
+        if not self._can_be_secret(text):
+            return False
         names = self._without_kept(names_in(text))
-        return any(map(self._is_secret, names)) or _spelled_across(names)
+        return any(map(self._is_secret, names)) or (len(names) > 1 and _spelled_across(names))
+
+    def _can_be_secret(self, text: str) -> bool:
+        letters = letters_of(text)
+        if any(stem in letters for stem in STEMS):
+            return True
+        return bool(self._extra) and any(form in normal_form(text) for form in self._extra)
 
     def _without_kept(self, names: list[str]) -> list[str]:
         if not self._keep:
@@ -67,9 +76,11 @@ class Classifier:
         return ["" if position in kept else name for position, name in enumerate(names)]
 
     def _is_secret(self, name: str) -> bool:
-        ways = [words for words in readings(name) if words]
-        if self._extra and any(map(self._has_extra, ways)):
-            return True
+        ways: Iterable[list[str]] = filter(None, readings(name))
+        if self._extra:
+            ways = list(ways)
+            if any(map(self._has_extra, ways)):
+                return True
         return next((verdict for words in ways if (verdict := _verdict(words)) is not None), False)
 
     def _has_extra(self, words: Sequence[str]) -> bool:

@@ -9,17 +9,20 @@ import attrs
 from mdm_core import Redactor, option
 
 from mdm_redaction.classifier import Classifier, Verdicts
-from mdm_redaction.walk import Walk, is_clean
+from mdm_redaction.marks import MODES, Mark, marking
+from mdm_redaction.walk import KeyWalk, is_clean
 from mdm_redaction.words import names_in, normal_form
 
 
-def _each_a_name(keys: list[str]) -> None:
+def each_a_name(keys: list[str]) -> None:
+    """Refuse names to hide that are none."""
     for key in keys:
         if len(names_in(key)) != 1 or not normal_form(key):
             raise ValueError(f"{key!r} is no single name; give a name such as 'badge_no', without dots")
 
 
-def _each_a_key(keys: list[str]) -> None:
+def each_a_key(keys: list[str]) -> None:
+    """Refuse keys to keep that are none."""
     for key in keys:
         if not normal_form(key):
             raise ValueError(f"{key!r} has no letter or digit; give a key such as 'oauth.token_id'")
@@ -29,18 +32,26 @@ def _each_a_key(keys: list[str]) -> None:
 class KeyRedactor(Redactor):
     """Hides the values of keys that name a secret, at any depth and whatever their case and separators."""
 
-    mode: str = option("mask", choices=("mask", "drop"), help="put [REDACTED] in a secret's place, or leave it out")
-    extra: list[str] = option([], check=_each_a_name, help="further names to hide, such as 'badge_no'")
-    keep: list[str] = option([], check=_each_a_key, help="keys that are never hidden; they win over `extra`")
+    mode: str = option(
+        "mask", choices=MODES, help="put [REDACTED] in a secret's place, leave it out, or put a token there"
+    )
+    extra: list[str] = option([], check=each_a_name, help="further names to hide, such as 'badge_no'")
+    keep: list[str] = option([], check=each_a_key, help="keys that are never hidden; they win over `extra`")
+    token_key: str | None = option(None, secret=True, help="key of the tokens, at least 16 random characters")
     _hidden: Verdicts = attrs.field(init=False, repr=False, eq=False)
+    _mark: Mark = attrs.field(init=False, repr=False, eq=False)
 
     @_hidden.default
     def _new_verdicts(self) -> Verdicts:
         return Verdicts(Classifier(self.extra, self.keep))
 
+    @_mark.default
+    def _new_mark(self) -> Mark:
+        return marking(self, self.mode, self.token_key)
+
     @property
     def hides(self) -> Callable[[str], bool] | None:
-        """Tells of a key whether its value is masked; None in mode ``drop``, where masking would not do."""
+        """Tells of a key whether its value is masked; None in the other modes, where masking would not do."""
         return self._hidden.__getitem__ if self.mode == "mask" else None
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -56,7 +67,8 @@ class KeyRedactor(Redactor):
         """
         if is_clean(data, self._hidden):
             return data
-        redacted: Mapping[str, Any] = Walk(self._hidden, drop=self.mode == "drop").clean(data)
+        walk = KeyWalk(self._hidden, None if self.mode == "drop" else self._mark)
+        redacted: Mapping[str, Any] = walk.clean(data)
         return redacted
 
 

@@ -10,3 +10,6 @@ from mdm_core.hookspecs import Register
 def mdm_register_redactors(register: Register) -> None:
     """Register the redactors."""
     register("keys", "mdm_redaction.keys:KeyRedactor")
+    register("personal", "mdm_redaction.by_value:PersonalRedactor")
+    register("secrets", "mdm_redaction.by_value:SecretsRedactor")
+    register("standard", "mdm_redaction.by_value:StandardRedactor")

@@ -7,6 +7,7 @@ All words are lower case without accents. What must be spelled as several words 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 def _words(text: str) -> frozenset[str]:
@@ -42,7 +43,7 @@ SECRET = (
         authorisation authorization bearer connectionstring connstr connstring contrasena cookie cred credential csrf
         cvc cvv dsn htpasswd idrsa jwt kennwort mnemonic motdepasse otp passkey passphrase passw passwd password
         passwort pem pgpass pswd pwd recoveryphrase secret securityanswer seedphrase senha sessid sessionid signature
-        token totp wachtwoord walletseed xsrf
+        token totp wachtwoord walletseed xsrf пароль 密码
         """
     )
     | _KEYS
@@ -89,6 +90,18 @@ def _any_of(words: frozenset[str]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
+def _shortest(words: Iterable[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    for word in sorted(words, key=len):
+        if not any(part in word for part in kept):
+            kept.append(word)
+    return tuple(kept)
+
+
+STEMS = _shortest({"code", "key", "pass", *SECRET, *SECRET_AT_END, *SECRET_ALONE})
+"""One of these stands in the letters of every name that is secret."""
+
+
 RUN_TOGETHER = re.compile(
     "|".join(
         [
@@ -104,3 +117,26 @@ RUN_TOGETHER = re.compile(
     )
 )
 """Finds secret words in a word in which several were run together: in `clientsecret`, not in `secretary`."""
+
+ANCHORS = (
+    *("answer", "auth", "bearer", "code", "conn", "contrase", "cookie", "cred", "csrf", "cvc", "cvv", "dsn", "jwt"),
+    *("kennwort", "key", "mnemonic", "otp", "pass", "pem", "phrase", "pin", "pswd", "pw", "secret", "seed", "senha"),
+    *("sess", "sid", "sig", "token", "wachtwoord", "xsrf", "idrsa", "id_rsa", "пароль", "密码"),
+)
+"""One of these stands in the last word of every secret name as it is written in a text."""
+
+_APART = r"[^A-Za-z\x00]*"
+_ENDING = rf"s?(?:[^A-Za-z]*(?:{_any_of(CARRIERS)}))*(?:[^A-Za-z]|s\b)"
+
+NAME_GATE = "|".join(
+    [
+        rf"(?:{'|'.join(_KEY_OWNERS.split())}){_APART}keys?",
+        rf"(?:{'|'.join(_CODE_OWNERS.split())}){_APART}codes?",
+        rf"pass(?:w[A-Za-z]*|{_APART}phrase|{_APART}code|{_APART}key)?(?:[^A-Za-z]|{_any_of(CARRIERS)})",
+        rf"(?:auth(?:ori[sz]ation|entication)?|pin|pw|sig|sid|otp|pem|dsn|cv[cv]|jwt){_ENDING}",
+        r"secret|token|csrf|xsrf|cookie|cred|bearer|mnemonic|pswd|pwd|signature|senha|contrase|kennwort|wachtwoord",
+        rf"passwo|conn(?:ection)?{_APART}str|sess(?:ion)?{_APART}id|{_APART}phrase|answer|wallet{_APART}seed|id{_APART}rsa",
+        rf"mot{_APART}de{_APART}passe|пароль|密码",
+    ]
+)
+"""An expression of RE2, without regard to case, that matches in every secret name as it is written in a text."""

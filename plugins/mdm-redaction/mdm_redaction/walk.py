@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from mdm_redaction.classifier import Verdicts
-
-MASK = "[REDACTED]"
+from mdm_redaction.marks import MASK, Mark, is_marks
 
 MAX_DEPTH = 100
 """Containers inside containers that are followed; what lies deeper is hidden."""
@@ -71,21 +70,37 @@ def is_clean(data: Mapping[str, Any], hidden: Verdicts) -> bool:
 
 
 class Walk:
-    """One pass over one piece of data that hides what must be hidden.
+    """One pass over one piece of data; what is to be done with keys and leaves its subclasses say.
 
-    Only the containers on the way to something hidden are copied. A container that holds itself is hidden where it
-    does.
-
-    Args:
-        hidden: What is known of each key.
-        drop: Leave hidden items out instead of masking their values.
+    Only the containers on the way to something that changes are copied. A container that holds itself is masked where
+    it does, and so is what lies deeper than is followed.
     """
 
-    def __init__(self, hidden: Verdicts, drop: bool) -> None:
-        self._hidden = hidden
-        self._drop = drop
+    def __init__(self) -> None:
         # The values stand beside the results so that no id is used twice during the walk.
         self._seen: dict[int, tuple[Any, Any]] = {}
+
+    def leaf(self, value: Any, depth: int) -> Any:
+        """Give what may be written of something that holds no other values.
+
+        Args:
+            value: Such as a text or a number.
+            depth: How many containers it lies in.
+        """
+        return value
+
+    def entry(self, key: Any, value: Any, depth: int) -> tuple[Any, Any] | None:
+        """Give what may be written of a key and its value.
+
+        Args:
+            key: The key.
+            value: The value.
+            depth: How many containers the value lies in.
+
+        Returns:
+            Key and value, themselves if nothing in them is to hide; None to leave both out.
+        """
+        return key, self.clean(value, depth)
 
     def clean(self, value: Any, depth: int = 0) -> Any:
         """Hide what must be hidden in a value.
@@ -99,46 +114,92 @@ class Walk:
         """
         shape = shape_of(value.__class__)
         if shape is Shape.LEAF:
-            return value
+            return self.leaf(value, depth)
         if id(value) in self._seen:
             return self._seen[id(value)][1]
         if depth >= MAX_DEPTH:
             return MASK
         self._seen[id(value)] = (value, MASK)
-        result = self._items(value, depth) if shape is Shape.ITEMS else self._fields(value, depth)
+        result = self._items(value, depth) if shape is Shape.ITEMS else self.fields(value, depth)
         self._seen[id(value)] = (value, result)
         return result
 
-    def _fields(self, value: Any, depth: int) -> Any:
+    def fields(self, value: Any, depth: int) -> Any:
+        """Hide what must be hidden in a mapping, or in an object with fields.
+
+        Args:
+            value: It.
+            depth: How many containers it lies in.
+        """
         kept: dict[Any, Any] = {}
         changed = False
-        for key, item in _pairs(value):
-            if self._hidden[key]:
-                masked = item.__class__ is str and item == MASK
-                changed = changed or self._drop or not masked
-                if not self._drop:
-                    kept[key] = item if masked else MASK
-            elif item.__class__ in _LEAVES:
-                kept[key] = item
-            else:
-                kept[key] = self.clean(item, depth + 1)
-                changed = changed or kept[key] is not item
+        for key, item in pairs(value):
+            entry = self.entry(key, item, depth + 1)
+            if entry is None:
+                changed = True
+                continue
+            changed = changed or entry[1] is not item or entry[0] is not key
+            kept[key if entry[0] is key else _free(entry[0], kept)] = entry[1]
         return kept if changed else value
 
     def _items(self, value: Iterable[Any], depth: int) -> Any:
         items = list(value)
-        if _LEAVES.issuperset(map(type, items)):
-            return value
         kept = [self.clean(item, depth + 1) for item in items]
         if all(new is old for new, old in zip(kept, items, strict=True)):
             return value
         return tuple(kept) if isinstance(value, tuple) else kept
 
 
-def _pairs(value: Any) -> Iterable[tuple[Any, Any]]:
+class KeyWalk(Walk):
+    """Hides what stands under secret keys.
+
+    Args:
+        hidden: What is known of each key.
+        mark: What stands in the place of something hidden; None to leave it out with its key.
+    """
+
+    def __init__(self, hidden: Verdicts, mark: Mark | None) -> None:
+        super().__init__()
+        self._hidden = hidden
+        self._mark = mark
+
+    def entry(self, key: Any, value: Any, depth: int) -> tuple[Any, Any] | None:
+        """Hide the value of a secret key."""
+        if not self._hidden[key]:
+            return key, value if value.__class__ in _LEAVES else self.clean(value, depth)
+        if self._mark is None:
+            return None
+        return key, marked(value, self._mark)
+
+
+def marked(value: Any, mark: Mark) -> Any:
+    """Put a mark in the place of a value, unless it is one.
+
+    Args:
+        value: The value.
+        mark: Makes the mark.
+    """
+    return value if value.__class__ is str and is_marks(value) else mark(value)
+
+
+def pairs(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Give the keys and values of a mapping, or of an object with fields.
+
+    Args:
+        value: It.
+    """
     if isinstance(value, Mapping):
         return value.items()
     return [(name, getattr(value, name)) for name in _field_names(type(value)) or () if hasattr(value, name)]
+
+
+def _free(key: Any, taken: Mapping[Any, Any]) -> Any:
+    # Keys that were told apart by what is hidden now must not become one.
+    free, number = key, len(taken)
+    while free in taken:
+        number += 1
+        free = f"{key}#{number}"
+    return free
 
 
 def _field_names(kind: type) -> Iterable[str] | None:

@@ -11,6 +11,7 @@ from mdm_redaction.vocabulary import RUN_TOGETHER
 
 _BETWEEN_NAMES = re.compile(r"[^\w\s-]+")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
+_NO_LETTERS = re.compile(r"[\W_\d]+")
 _LETTER = r"[^\W\d_A-Z]"
 # `APIKey` and `APIkey` need different rules for where an acronym ends, and no rule fits both.
 _CAMEL = re.compile(rf"[A-Z]+(?!{_LETTER})|[A-Z]?{_LETTER}+|\d+")
@@ -42,6 +43,18 @@ def normal_form(name: str) -> str:
     return _BETWEEN_WORDS.sub("", _plain(name)).lower()
 
 
+def letters_of(key: str) -> str:
+    """Write a key so that only its letters are left.
+
+    Args:
+        key: A key.
+
+    Returns:
+        Its letters in lower case, those of all its names in a row.
+    """
+    return _NO_LETTERS.sub("", _plain(key)).lower()
+
+
 def readings(name: str) -> Iterator[list[str]]:
     """Read a name as words, the likeliest way first.
 
@@ -52,7 +65,8 @@ def readings(name: str) -> Iterator[list[str]]:
         Words and numbers in lower case; what was run together around a secret word is taken apart.
     """
     seen: list[list[str]] = []
-    for pattern in (_CAMEL, _ACRONYM_FIRST, _ANY_CASE):
+    # In lower case there is but one way.
+    for pattern in (_ANY_CASE,) if name.islower() else (_CAMEL, _ACRONYM_FIRST, _ANY_CASE):
         words = [part for word in pattern.findall(name) for part in _taken_apart(word.lower())]
         if words not in seen:
             seen.append(words)

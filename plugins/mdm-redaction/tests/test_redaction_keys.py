@@ -264,7 +264,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"mode": "hide"}, "KeyRedactor.mode: must be one of 'mask', 'drop', got 'hide'"),
+            ({"mode": "hide"}, "KeyRedactor.mode: must be one of 'mask', 'drop', 'tokens', got 'hide'"),
             (
                 {"extra": ["user.badge"]},
                 "KeyRedactor.extra: 'user.badge' is no single name; give a name such as 'badge_no', without dots",
@@ -287,7 +287,7 @@ class TestOptions:
 
     def test_the_options_are_the_fields(self) -> None:
         """The file knows exactly the documented options."""
-        assert ["mode", "extra", "keep"] == [field.name for field in option_fields(KeyRedactor)]
+        assert ["mode", "extra", "keep", "token_key"] == [field.name for field in option_fields(KeyRedactor)]
 
 
 KEYS = st.sampled_from(

@@ -1,0 +1,118 @@
+"""The components that hide by value as well: ``redaction.secrets``, ``redaction.personal``, ``redaction.standard``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import attrs
+from mdm_core import Redactor, option
+
+from mdm_redaction.assignments import assignment_detectors
+from mdm_redaction.classifier import Classifier, Verdicts
+from mdm_redaction.credentials import CREDENTIALS
+from mdm_redaction.detector import Detector
+from mdm_redaction.engine import Engine
+from mdm_redaction.formats import format_detectors
+from mdm_redaction.keys import each_a_key, each_a_name
+from mdm_redaction.marks import Mark, marking
+from mdm_redaction.named import Named
+from mdm_redaction.personal import KINDS, personal_detectors
+
+_MODES = ("mask", "tokens")
+_MODE = "put [REDACTED] in the place of what is hidden, or a token"
+_TOKEN_KEY = "key of the tokens, at least 16 random characters"
+_EXTRA = "further names of keys to hide, such as 'badge_no'"
+_KEEP = "keys that are never hidden; they win over `extra`"
+_SMALLEST_CARD = 10**13
+
+
+def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[Detector]:
+    """List the detectors of some kinds.
+
+    Args:
+        kinds: ``secrets`` and kinds of personal data.
+        hides: Tells of a key whether it names a secret.
+
+    Returns:
+        The detectors, in the order in which they look.
+    """
+    secrets = [*CREDENTIALS, *format_detectors(), *assignment_detectors(hides)] if "secrets" in kinds else []
+    return [*secrets, *personal_detectors(kinds)]
+
+
+def _engine(kinds: Sequence[str], hides: Callable[[str], bool], mark: Mark) -> Engine:
+    smallest = {"smallest_number": _SMALLEST_CARD} if "card" in kinds else {}
+    return Engine(hides, Named(kinds), detectors(kinds, hides), mark, **smallest)
+
+
+def _nothing(key: str) -> bool:
+    return False
+
+
+def _some(kinds: list[str]) -> None:
+    if not kinds:
+        raise ValueError(f"is empty, so nothing would be hidden; name some of {', '.join(map(repr, KINDS))}")
+
+
+@attrs.define
+class SecretsRedactor(Redactor):
+    """Hides secrets: what stands under keys that name one, and what has the form of one, wherever it stands."""
+
+    mode: str = option("mask", choices=_MODES, help=_MODE)
+    extra: list[str] = option([], check=each_a_name, help=_EXTRA)
+    keep: list[str] = option([], check=each_a_key, help=_KEEP)
+    token_key: str | None = option(None, secret=True, help=_TOKEN_KEY)
+    _engine: Engine = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        hides = Verdicts(Classifier(self.extra, self.keep)).__getitem__
+        self._engine = _engine(("secrets",), hides, marking(self, self.mode, self.token_key))
+
+    def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Hide what must not be written.
+
+        Args:
+            data: A mapping, not changed.
+
+        Returns:
+            ``data`` itself if there is nothing to hide; else a dict that shares with it what needed no change.
+        """
+        return self._engine.redact(data)
+
+
+@attrs.define
+class PersonalRedactor(Redactor):
+    """Hides personal data of the kinds that are named, wherever it stands."""
+
+    kinds: list[str] = option(choices=KINDS, check=_some, help="the kinds to hide")
+    mode: str = option("mask", choices=_MODES, help=_MODE)
+    token_key: str | None = option(None, secret=True, help=_TOKEN_KEY)
+    _engine: Engine = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._engine = _engine(self.kinds, _nothing, marking(self, self.mode, self.token_key))
+
+    def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Hide what must not be written, as ``SecretsRedactor.redact`` does."""
+        return self._engine.redact(data)
+
+
+@attrs.define
+class StandardRedactor(Redactor):
+    """Hides secrets by key and by value, and personal data of the kinds that are named, in one pass."""
+
+    personal: list[str] = option([], choices=KINDS, help="kinds of personal data to hide as well")
+    mode: str = option("mask", choices=_MODES, help=_MODE)
+    extra: list[str] = option([], check=each_a_name, help=_EXTRA)
+    keep: list[str] = option([], check=each_a_key, help=_KEEP)
+    token_key: str | None = option(None, secret=True, help=_TOKEN_KEY)
+    _engine: Engine = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        hides = Verdicts(Classifier(self.extra, self.keep)).__getitem__
+        self._engine = _engine(("secrets", *self.personal), hides, marking(self, self.mode, self.token_key))
+
+    def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Hide what must not be written, as ``SecretsRedactor.redact`` does."""
+        return self._engine.redact(data)

@@ -1,0 +1,286 @@
+"""Hiding by value: one quick look at data of any shape, and a careful walk where that look was not enough."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from mdm_redaction.detector import SEPARATOR, Detector
+from mdm_redaction.marks import MASK, Mark, is_marks
+from mdm_redaction.scanner import Scanner
+from mdm_redaction.walk import MAX_DEPTH, Walk, marked
+
+Fits: TypeAlias = Callable[[str], str | None]
+"""Says of a value under a key that names its kind what it comes to in its normal form; None if it is not of the kind."""
+
+_REMEMBERED = 8192
+_LONG = 16_384
+_MAX_NUMBER = 10**40
+# What core itself calls things. They are looked up, not looked through.
+_CORE_KEYS = (
+    *("run_id", "step", "input", "external", "mdm", "final_action", "latency_ms", "mismatch", "schema_version"),
+    *("action", "confidence", "reasons", "params", "features_summary", "features", "allowed", "flags", "reason_codes"),
+    *("event", "at", "reference", "position", "reason", "excerpt"),
+)
+_HOLDS_JSON = re.compile(r"\x00\s{0,20}(?:\{\s{0,20}[\"}]|\[\s{0,20}[\[{\"]|\"\s{0,20}[\[{])")
+_NAME_KEYS = frozenset({"name", "key", "header", "field", "param", "parameter", "property", "variable", "label"})
+_VALUE_KEYS = frozenset({"value", "val", "content", "data", "values"})
+
+
+class Engine:
+    """Hides what detectors find in the texts of data, and what stands under keys that give it away.
+
+    Args:
+        hides: Tells of a key whether it names a secret.
+        fits: Key to what its value may be: gives None for a key that says nothing.
+        detectors: What is looked for in texts.
+        mark: What stands in the place of something hidden.
+        smallest_number: Whole numbers from this on are looked through like texts.
+    """
+
+    def __init__(
+        self,
+        hides: Callable[[str], bool],
+        fits: Callable[[str], Fits | None],
+        detectors: Iterable[Detector],
+        mark: Mark,
+        smallest_number: int = _MAX_NUMBER,
+    ) -> None:
+        self.hides = hides
+        self.fits = fits
+        self.mark = mark
+        self.smallest_number = smallest_number
+        self._scanner = Scanner(detectors, mark)
+        self._clean_keys = set(_CORE_KEYS)
+        self._clean_texts: set[str] = set()
+
+    def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Hide what must not be written.
+
+        Args:
+            data: A mapping, not changed.
+
+        Returns:
+            ``data`` itself if there is nothing to hide; else a dict that shares with it what needed no change.
+        """
+        try:
+            look = _Look(self._clean_keys, self._clean_texts, self)
+            if look.at(data) and self._are_clean(look):
+                return data
+            redacted: Mapping[str, Any] = self._walked(data)
+        except Exception:
+            return {"redaction": MASK}
+        return redacted
+
+    def _are_clean(self, look: _Look) -> bool:
+        if not look.texts and not look.keys:
+            return True
+        joined = SEPARATOR.join(["", *look.texts, *look.keys, ""])
+        if _HOLDS_JSON.search(joined) or not self._scanner.is_clean(joined):
+            return False
+        if len(joined) < _LONG:
+            self._remember(look.keys, look.texts)
+        return True
+
+    def _remember(self, keys: Iterable[str], texts: Iterable[str]) -> None:
+        if len(self._clean_keys) > _REMEMBERED:
+            self._clean_keys.intersection_update(_CORE_KEYS)
+        if len(self._clean_texts) > _REMEMBERED:
+            self._clean_texts.clear()
+        self._clean_keys.update(keys)
+        self._clean_texts.update(texts)
+
+    def _walked(self, data: Mapping[str, Any]) -> Any:
+        gathering = _Gathering(self)
+        gathering.clean(data)
+        texts = (gathering.texts | gathering.keys) - self._clean_keys - self._clean_texts
+        changed = self._scanner.changed(texts)
+        return _Replacing(self, changed).clean(data)
+
+
+class _Look:
+    """A look at plain data that is not deep, which is what nearly all data is."""
+
+    def __init__(self, clean_keys: set[str], clean_texts: set[str], engine: Engine) -> None:
+        self._clean_keys = clean_keys
+        self._clean_texts = clean_texts
+        self._engine = engine
+        self.texts: list[str] = []
+        self.keys: list[str] = []
+
+    def at(self, data: Mapping[str, Any]) -> bool:
+        """Collect the texts and keys that are not known to be clean.
+
+        Returns:
+            False if there is something to hide already, or if it takes a walk to tell.
+        """
+        found: list[Any] = [data]
+        add, text, clean = found.append, self.texts.append, self._clean_texts
+        has_clean_keys, smallest = self._clean_keys.issuperset, self._engine.smallest_number
+        for container in found:
+            if isinstance(container, dict):
+                if not has_clean_keys(container) and not self._learn(container):
+                    return False
+                values: Collection[Any] = container.values()
+            elif container.__class__ is list or container.__class__ is tuple:
+                values = container
+            else:
+                return False
+            for value in values:
+                kind = value.__class__
+                if kind is float:
+                    continue
+                if kind is str:
+                    if value not in clean:
+                        text(value)
+                elif kind is int:
+                    if value >= smallest:
+                        text(str(value))
+                elif kind is not bool and value is not None:
+                    add(value)
+            if len(found) > MAX_DEPTH:
+                return False
+        return True
+
+    def _learn(self, keys: Mapping[Any, Any]) -> bool:
+        engine = self._engine
+        for key in keys:
+            if key in self._clean_keys:
+                continue
+            if key in _VALUE_KEYS:
+                if _named(keys, engine.hides):
+                    return False
+                continue
+            if key.__class__ is not str or engine.hides(key) or engine.fits(key) is not None:
+                return False
+            self.keys.append(key)
+        return True
+
+
+class _TextWalk(Walk):
+    """A walk that follows also the texts that hold JSON, and puts a text in the place of each text."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    def text(self, text: str) -> str:
+        raise NotImplementedError
+
+    def leaf(self, value: Any, depth: int) -> Any:
+        kind = value.__class__
+        if kind is str:
+            return self._string(value, depth)
+        if kind is int:
+            return self._number(value)
+        if isinstance(value, str):
+            return self._of_text(value, str.__str__(value), depth)
+        if isinstance(value, bytes | bytearray):
+            return self._of_text(value, value.decode("latin-1"), depth)
+        return value
+
+    def _of_text(self, value: Any, text: str, depth: int) -> Any:
+        new = self._string(text, depth)
+        return value if new == text else new
+
+    def _number(self, value: int) -> Any:
+        if not self._engine.smallest_number <= value < _MAX_NUMBER:
+            return value
+        plain = str(value)
+        new = self.text(plain)
+        return value if new == plain else new
+
+    def _string(self, text: str, depth: int) -> str:
+        decoded = _decoded(text)
+        if decoded is None:
+            return self.text(text)
+        cleaned = self.clean(decoded, depth + 1)
+        return text if cleaned is decoded else msgspec.json.encode(cleaned).decode()
+
+
+def _decoded(text: str) -> Any:
+    """What a text holds in JSON; None if that is no container, or a text that holds one."""
+    start = text.lstrip()[:1]
+    if not start or start not in '{["':
+        return None
+    try:
+        decoded = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    return decoded if isinstance(decoded, dict | list | str) else None
+
+
+class _Gathering(_TextWalk):
+    """Collects the texts."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.texts: set[str] = set()
+        self.keys: set[str] = set()
+
+    def text(self, text: str) -> str:
+        self.texts.add(text)
+        return text
+
+    def entry(self, key: Any, value: Any, depth: int) -> tuple[Any, Any] | None:
+        if key.__class__ is str:
+            self.keys.add(key)
+        return key, self.clean(value, depth)
+
+
+class _Replacing(_TextWalk):
+    """Puts in the place of each text, and of what stands under a key that gives it away, what may be written."""
+
+    def __init__(self, engine: Engine, changed: Mapping[str, str]) -> None:
+        super().__init__(engine)
+        self._changed = changed
+
+    def text(self, text: str) -> str:
+        return self._changed.get(text, text)
+
+    def fields(self, value: Any, depth: int) -> Any:
+        named = _named(value, self._engine.hides) if isinstance(value, Mapping) else None
+        if named is None:
+            return super().fields(value, depth)
+        shown = {key: marked(item, self._engine.mark) if key in named else item for key, item in value.items()}
+        changed = any(shown[key] is not item for key, item in value.items())
+        redacted = super().fields(shown, depth)
+        return redacted if changed or redacted is not shown else value
+
+    def entry(self, key: Any, value: Any, depth: int) -> tuple[Any, Any] | None:
+        new_key = self.text(key) if key.__class__ is str else key
+        if self._engine.hides(key):
+            return new_key, marked(value, self._engine.mark)
+        fits = self._engine.fits(key) if key.__class__ is str else None
+        normal = None if fits is None else _fitting(value, fits)
+        if normal is not None:
+            return new_key, self._engine.mark(normal)
+        return new_key, self.clean(value, depth)
+
+
+def _fitting(value: Any, fits: Fits) -> str | None:
+    kind = value.__class__
+    if kind is float and value.is_integer():
+        value = int(value)
+    if kind not in (str, int, float) or (kind is not str and abs(value) > _MAX_NUMBER):
+        return None
+    text = str(value)
+    return None if is_marks(text) else fits(text)
+
+
+def _named(value: Mapping[Any, Any], hides: Callable[[str], bool]) -> set[Any] | None:
+    """The keys of what is secret by a name that stands beside it: ``{"name": "X-Api-Key", "value": "…"}``."""
+    under = {key for key in value if _lower(key) in _VALUE_KEYS}
+    if not under:
+        return None
+    names = (item for key, item in value.items() if _lower(key) in _NAME_KEYS and item.__class__ is str)
+    return under if any(map(hides, names)) else None
+
+
+def _lower(key: Any) -> Any:
+    return key.lower() if key.__class__ is str else key
+
+
