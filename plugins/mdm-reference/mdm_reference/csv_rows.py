@@ -9,16 +9,18 @@ from collections.abc import Iterator
 import attrs
 from mdm_core import Idle
 
+_BEGINNING = 800  # bytes, of which an excerpt is made
+
 
 @attrs.define
 class Row:
     """One row, or what is none.
 
     Attributes:
-        cells: The texts of its fields; none for a blank line.
+        cells: The texts of its fields; none for a blank line, or for several of them.
         position: Number of the line that it starts on, from 1.
         last: Number of the line that it ends on.
-        line: The first of its lines.
+        line: The beginning of the first of its lines.
         size: Length of all of them, in bytes.
         problem: Why it cannot be used: ``invalid_csv``, ``not_utf8``, ``line_too_long`` or ``row_too_long``; empty if
             it can.
@@ -51,6 +53,9 @@ def read_rows(batches: Iterator[list[bytes]], delimiter: str, limit: int, first:
     lines = _Lines(batches, limit, first)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
+        blank = lines.blank()
+        if blank is not None:
+            yield blank
         try:
             cells = next(reader)
         except StopIteration:
@@ -100,9 +105,17 @@ class _Lines:
         self._taken.append(line)
         return self._text(line) + "\n"
 
+    def blank(self) -> Row | None:
+        """Pass over blank lines where a row would begin, for the csv reader takes its time over each."""
+        first = self._position
+        while self._waiting and not self._waiting[0]:
+            self._waiting.popleft()
+            self._position += 1
+        return Row([], first, self._position - 1, b"", 0, "") if self._position > first else None
+
     def row(self, cells: list[str], problem: str) -> Row:
         last = self._position + len(self._taken) - 1
-        return Row(cells, self._position, last, self._taken[0], self._size, problem)
+        return Row(cells, self._position, last, self._taken[0][:_BEGINNING], self._size, problem)
 
     def next_row(self) -> None:
         self._position += len(self._taken)

@@ -108,7 +108,7 @@ class CsvSource(FileSource):
             elif item.cells or item.problem:
                 yield _event(item, columns)
             else:
-                self.skipped += 1
+                self.skipped += item.last - item.position + 1
 
     @property
     def length(self) -> int | None:
@@ -175,7 +175,7 @@ class CsvSource(FileSource):
                 # Only its first line is of use, and it may have a great many fields.
                 item.cells, item.problem = [], item.problem or "field_count"
             held.append(item)
-            weight += item.size + _PER_FIELD * len(item.cells)
+            weight += len(item.line) + (item.size + _PER_FIELD * len(item.cells) if item.cells else 0)
             if len(held) == self.sample or weight > _HELD:
                 return
 

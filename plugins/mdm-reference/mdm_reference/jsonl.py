@@ -39,6 +39,9 @@ class JsonlSource(FileSource):
                 yield Idle()
             for line in lines:
                 number += 1
+                if not line:
+                    self.skipped += 1
+                    continue
                 if len(line) > limit:
                     yield Reject("line_too_long", number, excerpt(line))
                     continue
