@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import attrs
 import msgspec
@@ -199,12 +199,12 @@ def retrying(
 def _lines(path: Path, kind: type[Any]) -> Iterator[Any]:
     decode = msgspec.json.Decoder(kind).decode
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = _open(path)
     except FileNotFoundError:
         return
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; see to it that it can be") from None
-    with os.fdopen(fd, "rb") as file:
+    with file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
@@ -212,3 +212,7 @@ def _lines(path: Path, kind: type[Any]) -> Iterator[Any]:
                 yield decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 raise UsageError(f"{path}:{number}: was not written by mdm, or was changed; correct it") from None
+
+
+def _open(path: Path) -> BinaryIO:
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
