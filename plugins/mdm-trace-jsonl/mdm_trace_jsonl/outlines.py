@@ -21,9 +21,11 @@ class Outline:
         packed: Segment to its compressed file.
         first: Number of the oldest segment that is kept.
         active: Number of the segment that is written.
-        size: Bytes of the chain of the segment that is written; it may have grown since.
+        chain: The chain of that segment; it has its later name already if a crash came in the middle of closing it.
+        size: Bytes of that chain; it may have grown since.
     """
 
+    chain: Path
     ends: dict[int, int] = attrs.field(factory=dict)
     packed: dict[int, Packed] = attrs.field(factory=dict)
     first: int = 1
@@ -37,22 +39,27 @@ class Outline:
         Args:
             segments: The files.
         """
-        outline = cls()
-        for number in segments.chained():
-            outline._read(number, segments.chain(number))
-        outline._read(None, segments.chain())
-        outline.active = outline.active or max([*segments.closed(), *segments.chained(), 0]) + 1
+        outline = cls(segments.chain())
+        closed, chained = segments.closed(), segments.chained()
+        last = max(closed, default=0)
+        if not outline.chain.exists() and last + 1 in chained:
+            outline.chain = segments.chain(last + 1)
+        for path in [*map(segments.chain, chained), segments.chain()]:
+            outline._read(path)
+        outline.active = outline.active or max([*closed, *chained, 0]) + 1
         return outline
 
-    def _read(self, number: int | None, path: Path) -> None:
+    def _read(self, path: Path) -> None:
+        segment = 0
         for size, told in _tolds(path):
-            if number is None:
+            if path == self.chain:
                 self.size = size
             if isinstance(told, Begin):
+                segment = told.segment
                 self.first = max(self.first, told.first)
-                self.active = told.segment if number is None else self.active
+                self.active = segment if path == self.chain else self.active
             elif isinstance(told, Block):
-                self.ends[number or self.active] = told.end
+                self.ends[segment] = told.end
             elif isinstance(told, Packed):
                 self.packed[told.segment] = told
             elif isinstance(told, Removed):

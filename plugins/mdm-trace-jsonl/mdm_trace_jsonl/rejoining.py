@@ -34,6 +34,7 @@ from mdm_trace_jsonl.links import (
     read_lines,
 )
 from mdm_trace_jsonl.mending import cut_zeros, mend_tail
+from mdm_trace_jsonl.unpacking import open_regular
 
 _CHUNK = 1024 * 1024
 
@@ -84,12 +85,13 @@ def read_tail(path: Path) -> Tail | None:
 
     Raises:
         ConfigError: It is damaged in another way than a crash does.
+        OSError: It cannot be read, or is a symbolic link.
     """
     tail: Tail | None = None
     last: Block | None = None
     size = 0
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except FileNotFoundError:
         return None
     with file:

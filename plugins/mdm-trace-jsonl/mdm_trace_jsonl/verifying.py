@@ -59,7 +59,7 @@ class _Verification:
         for number in range(outline.first, outline.active + 1):
             active = number == outline.active
             path = segments.path if active else segments.data(number)
-            chain = segments.chain(None if active else number)
+            chain = outline.chain if active else segments.chain(number)
             if path.exists() or chain.exists():
                 self._segment(number, path, chain)
             else:
@@ -182,7 +182,7 @@ class _Verification:
             finding.closed = last.at
         if ended or self._expected.ended:
             if walk.torn:
-                self._problems.append(f"{self._segments.chain(None if active else number).name}: ends in half a line")
+                self._problems.append(f"{walk.name}: ends in half a line")
             if extra.lines or extra.torn:
                 first = blocks.line + 1
                 self._problems.append(

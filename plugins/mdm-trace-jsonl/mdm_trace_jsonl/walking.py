@@ -36,6 +36,7 @@ class Walk:
         previous: What may be the hash before; nothing if it is not known.
 
     Attributes:
+        name: Name of the chain's file.
         previous: What may be the hash before the next line: what the file says and, where that is wrong, what it
             should say.
         last: The last line, or None.
@@ -44,7 +45,7 @@ class Walk:
     """
 
     def __init__(self, path: Path, blocks: Blocks, previous: list[bytes]) -> None:
-        self._name = path.name
+        self.name = path.name
         self._blocks = blocks
         self.previous = previous
         self.last: Link | None = None
@@ -76,7 +77,7 @@ class Walk:
 
     def _pass_over(self, first: int, end: int) -> None:
         if first and end - first > 1:
-            self.problems.append(f"{self._name}, lines {first} to {end - 1}: are no lines of a chain")
+            self.problems.append(f"{self.name}, lines {first} to {end - 1}: are no lines of a chain")
         elif first and end > first:
             self._wrong(first, "is not a line of a chain")
 
@@ -120,4 +121,4 @@ class Walk:
             self._wrong(number - 1, "its hash was changed")
 
     def _wrong(self, number: int, what: str) -> None:
-        self.problems.append(f"{self._name}, line {number}: {what}")
+        self.problems.append(f"{self.name}, line {number}: {what}")
