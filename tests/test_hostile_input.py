@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -232,8 +233,11 @@ RAW = st.sampled_from(
 )
 
 
-class Raw(str):
+@attrs.frozen
+class Raw:
     """A piece of text that stands in a line as it is."""
+
+    text: str
 
 
 NAMES = st.sampled_from(
@@ -271,7 +275,7 @@ def events(draw: st.DrawFn) -> str:
 def text_of(value: Any, ascii_only: bool) -> str:
     """Write a value as JSON; a tuple is an object, in which names may come twice."""
     if isinstance(value, Raw):
-        return str(value)
+        return value.text
     if isinstance(value, tuple):
         inner = (f"{json.dumps(k, ensure_ascii=ascii_only)}:{text_of(v, ascii_only)}" for k, v in value)
         return "{" + ",".join(inner) + "}"
