@@ -123,12 +123,13 @@ class Blocks:
             what = "were added" if moved > 0 else "are missing"
             yield f"{name}, just before what was line {line}: {abs(moved)} bytes {what}"
         for bad in self.bad:
-            where = f"{name}, lines {bad.first} to {bad.last}"
+            one = bad.first == bad.last
+            where = f"{name}, line {bad.first}: is" if one else f"{name}, lines {bad.first} to {bad.last}: are"
             if bad.missing:
-                yield f"{where}: are missing"
+                yield f"{where} missing"
             else:
                 yield (
-                    f"{where}: are not what was written (changed, added, taken out or in another order), "
+                    f"{where} not what was written (changed, added, taken out or in another order), "
                     f"unless {chain} was changed in or before line {bad.link}"
                 )
 

@@ -168,9 +168,16 @@ class Chain:
         """Follow a segment that an earlier process has closed.
 
         Args:
-            last: The last line of its chain, a seal.
+            last: The last line of its chain, which must be a seal.
+
+        Raises:
+            ConfigError: It is none.
         """
-        assert isinstance(last.told, Seal)
+        if not isinstance(last.told, Seal):
+            raise ConfigError(
+                "the chain of the segment before does not end with a seal; `mdm trace verify` tells more: "
+                "restore the files from a copy, or begin anew in another place"
+            )
         self._lines_before, self._size_before = last.told.lines, last.told.size
         self._link(last.digest)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +152,11 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _claimed(config: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    tables = config.get("trace", []) if isinstance(config, Mapping) else []
-    for table in [tables] if isinstance(tables, Mapping) else tables:
-        if table.get("use") in _DEFAULT_FILES:
+def _claimed(config: Any) -> Iterator[tuple[str, bool]]:
+    """What ``run.json`` says of traces and chains; it may be anything."""
+    tables = config.get("trace") if isinstance(config, dict) else None
+    for table in tables if isinstance(tables, list) else [tables]:
+        if isinstance(table, dict) and table.get("use") in tuple(_DEFAULT_FILES):
             yield str(table.get("path", _DEFAULT_FILES[table["use"]])), table.get("chain") is True
 
 

@@ -178,6 +178,8 @@ class _Verification:
         last = None if walk.last is None else walk.last.told
         active = number == self._outline.active
         ended = not active or (isinstance(last, Seal) and last.closed)
+        if not active and not isinstance(last, Seal):
+            self._problems.append(f"{walk.name}: does not end with a seal")
         if active and isinstance(last, Seal) and last.closed and not walk.torn:
             finding.closed = last.at
         if ended or self._expected.ended:

@@ -405,3 +405,16 @@ class TestRefused:
         with pytest.raises(ConfigError, match="does not begin as a chain of format 1 does"):
             open_sink()
         assert before == chain.read_bytes()
+
+    def test_a_closed_segment_without_its_seal(self, open_sink: OpenSink, run_dir: Path) -> None:
+        """Nothing is begun after a closed segment whose chain does not end as it was closed."""
+        sink = open_sink(rotate_bytes=500)
+        for step in range(50):
+            sink.write({"step": step})
+        sink.close()
+        (run_dir / "traces.jsonl").unlink()
+        (run_dir / "traces.chain.jsonl").unlink()
+        chain = sorted(run_dir.glob("traces.0*.chain.jsonl"))[-1]
+        chain.write_bytes(b"".join(chain.read_bytes().splitlines(keepends=True)[:-1]))
+        with pytest.raises(ConfigError, match="does not end with a seal"):
+            open_sink(rotate_bytes=500)
