@@ -31,7 +31,7 @@ def text(page: str) -> str:
 def components() -> list[Registered]:
     registry = Registry(blocked=())
     projects = [tomllib.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("plugins/*/pyproject.toml")]
-    plugins = [name for project in projects for name in project["project"]["entry-points"]["mdm"]]
+    plugins = [name for project in projects for name in project["project"]["entry-points"].get("mdm", {})]
     return [component for plugin in plugins for component in registry.components(plugin).values()]
 
 
