@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from mdm_core.cli import main
+
+if TYPE_CHECKING:
+    from crash_machine import Machine
 
 CommandLine: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
 Install: TypeAlias = Callable[..., Path]
@@ -371,3 +375,21 @@ def mdm_process(plugin_dir: Path, core_path: list[str]) -> CommandLine:
         )
 
     return run
+
+
+@pytest.fixture
+def make_machine(install: Install, tmp_path: Path) -> Iterator[Callable[..., Machine]]:
+    """Make a machine on which runs may die, with these settings besides what stands in its pipeline file."""
+    from crash_machine import Machine
+
+    install("crash", {}, value="crash_plugin")
+    # In memory where that is possible: a sync is seen, counted and failed there as well, and costs nothing.
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+
+        def make(*settings: str) -> Machine:
+            machine = Machine(Path(folder), list(settings))
+            assert machine.pipeline.exists()
+            return machine
+
+        yield make

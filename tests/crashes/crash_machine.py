@@ -1,0 +1,395 @@
+"""A machine on which runs die: each runs in a process of its own, and what it has left can be looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import attrs
+from crash_calls import DEAD, Death, Layer
+
+import mdm_core.acting
+import mdm_core.checkpoints
+from mdm_core import MdmError, Run
+from mdm_core.journal import JOURNAL_FILE, AnyEntry, Checkpoint, Intent, read_journal
+from mdm_core.plan import Plan
+
+PIPELINE = """\
+[pipeline]
+key = "who"
+timestamp = "at"
+group = 8
+[source]
+use = "crash.numbers"
+[features]
+use = "crash.sums"
+[model]
+use = "crash.model"
+[[modulators]]
+use = "crash.guard"
+[broker]
+use = "crash.hands"
+world = "WORLD"
+[execution]
+backoff_ms = 0
+backoff_jitter_ms = 0
+[durability]
+mode = "group"
+checkpoint_events = 20
+[redaction]
+use = "none"
+[[trace]]
+use = "crash.lines"
+[[trace]]
+use = "crash.audit"
+[[observers]]
+use = "crash.figures"
+"""
+
+IDEMPOTENT = ["broker.repeats=true"]
+RESOLVES = ["broker.resolves=true"]
+NEITHER: list[str] = []
+
+_OF_A_PROCESS = ("run_id", "latency_ms")
+_TIMES = ("run_id", "mdm.latency_us", "exec.total_latency_ms")
+_NOT_COMPARED = ("run_id", "run_dir", "seconds", "events_per_s", "latency_us", "ended_at")
+
+
+@attrs.frozen
+class Ended:
+    """How a process ended.
+
+    Attributes:
+        code: Its exit status; ``DEAD`` if it has died at a call, negative if a signal has ended it.
+        said: What it had to say to the user: why the run failed or could not begin.
+        report: What a layer had to report.
+    """
+
+    code: int
+    said: str = ""
+    report: dict[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Outcome:
+    """All that must not depend on whether, where and how often a run died.
+
+    Attributes:
+        packets: The packets, without times.
+        letters: The dead letters.
+        audit: The audit log, without times and without the beginnings and the end of the run.
+        summary: The summary, without times.
+        done: The steps whose orders were carried out.
+    """
+
+    packets: list[dict[str, Any]]
+    letters: list[dict[str, Any]]
+    audit: list[dict[str, Any]]
+    summary: dict[str, Any]
+    done: list[int]
+
+
+@attrs.define
+class Machine:
+    """Runs a pipeline in processes that die when they are told to.
+
+    Attributes:
+        folder: Everything is below it.
+        settings: ``section.key=value``, in TOML, besides what stands in the pipeline file.
+    """
+
+    folder: Path
+    settings: list[str]
+    _plans: dict[tuple[str, ...], Plan] = attrs.field(init=False, factory=dict)
+
+    @property
+    def disk(self) -> Path:
+        """The directory that is the machine's disk; the world is outside."""
+        return self.folder / "disk"
+
+    @property
+    def runs(self) -> Path:
+        """Where runs are kept."""
+        return self.disk / "runs"
+
+    @property
+    def pipeline(self) -> Path:
+        """The pipeline file."""
+        path = self.folder / "pipeline.toml"
+        if not path.exists():
+            path.write_text(PIPELINE.replace("WORLD", str(self.folder / "world")))
+            self.disk.mkdir()
+        return path
+
+    def run(
+        self,
+        run_id: str,
+        *,
+        resume: bool = False,
+        layer: Callable[[], Layer] | None = None,
+        prepare: Callable[[], object] | None = None,
+        limit: int | None = None,
+        settings: list[str] | None = None,
+    ) -> Ended:
+        """Run in a process of its own, and wait for its end.
+
+        Args:
+            run_id: Id of the run.
+            resume: Whether to go on with it.
+            layer: Made in the process, and put between it and its disk.
+            prepare: Called in the process before the run begins.
+            limit: Events after which the run ends.
+            settings: In place of the machine's own.
+        """
+        plan = self._plan(self.settings if settings is None else settings)
+        report = self.folder / "report.json"
+        report.unlink(missing_ok=True)
+        with Child(lambda: self._run(plan, run_id, resume, layer, prepare, limit, report)) as child:
+            code = child.wait()
+        if not report.exists():
+            return Ended(code)
+        said = json.loads(report.read_text())
+        return Ended(code, said["said"], said["report"])
+
+    def start(self, run_id: str, *, resume: bool = False) -> Child:
+        """Run in a process of its own, by the real clocks and on the real disk, and do not wait.
+
+        Args:
+            run_id: Id of the run.
+            resume: Whether to go on with it.
+        """
+        plan = self._plan(self.settings)
+        return Child(lambda: Run(plan, run_id=run_id, runs_dir=self.runs, resume=resume).run().exit_code)
+
+    def calls(self, run_id: str) -> list[str]:
+        """Run to the end, and give the calls that a run makes to its disk."""
+        ended = self.run(run_id, layer=lambda: Layer(self.disk))
+        assert 0 == ended.code, ended
+        return list(ended.report["calls"])
+
+    def dies(self, run_id: str, at: int, *, torn: bool = False, resume: bool = False) -> bool:
+        """Run, and die at a call; False if the run ended before.
+
+        Args:
+            run_id: Id of the run.
+            at: Number of the call.
+            torn: Whether a write at which it dies is half done.
+            resume: Whether to go on with the run.
+        """
+        ended = self.run(run_id, resume=resume, layer=lambda: Death(self.disk, at, torn))
+        assert ended.code in (0, DEAD), ended
+        return ended.code == DEAD
+
+    def resume_and_die(self, run_id: str, *moments: int, torn: bool = False) -> None:
+        """Go on with a run again and again, die each time, and go on at last to its end.
+
+        Args:
+            run_id: Id of the run.
+            moments: Number of the call at which each of them dies.
+            torn: Whether a write at which it dies is half done.
+        """
+        for at in moments:
+            if not self.has_ended(run_id):
+                self.dies(run_id, at, torn=torn, resume=True)
+        if not self.has_ended(run_id):
+            ended = self.run(run_id, resume=True)
+            assert 0 == ended.code, (run_id, moments, ended)
+
+    def has_ended(self, run_id: str) -> bool:
+        """Whether a run came to its end."""
+        return (self.directory(run_id) / "summary.json").exists()
+
+    def _plan(self, settings: list[str]) -> Plan:
+        """A plan that was never run: every process has its own copy of it."""
+        if tuple(settings) not in self._plans:
+            self._plans[tuple(settings)] = Plan.from_config(self.pipeline, settings)
+        return self._plans[tuple(settings)]
+
+    def _run(
+        self,
+        plan: Plan,
+        run_id: str,
+        resume: bool,
+        layer: Callable[[], Layer] | None,
+        prepare: Callable[[], object] | None,
+        limit: int | None,
+        report: Path,
+    ) -> int:
+        # What depends on the clock, so that each run of the same pipeline makes the same calls.
+        mdm_core.acting._LINGER_NS = 1 << 60
+        vars(mdm_core.checkpoints)["time"] = SimpleNamespace(monotonic=lambda: 1.0)
+        run = Run(plan, run_id=run_id, runs_dir=self.runs, resume=resume, limit=limit)
+        seen = None if layer is None else layer()
+        if prepare is not None:
+            prepare()
+        if seen is not None:
+            seen.install()
+        try:
+            summary = run.run()
+            code, said = summary.exit_code, summary.reason
+        except MdmError as error:
+            code, said = error.exit_code, str(error)
+        found = {} if seen is None else {"calls": [str(call) for call in seen.calls], **seen.report}
+        report.write_text(json.dumps({"said": said, "report": found}))
+        return code
+
+    def directory(self, run_id: str) -> Path:
+        """The directory of a run."""
+        return self.runs / run_id
+
+    def lines(self, run_id: str, name: str) -> list[dict[str, Any]]:
+        """The lines of a file of a run; each must be whole."""
+        path = self.directory(run_id) / name
+        text = path.read_text() if path.exists() else ""
+        assert text[-1:] in ("\n", ""), (path, text[-200:])
+        return [json.loads(line) for line in text.splitlines()]
+
+    def packets(self, run_id: str) -> list[dict[str, Any]]:
+        """The packets of a run, without what may differ from run to run."""
+        packets = self.lines(run_id, "traces.jsonl")
+        for packet in packets:
+            for name in _OF_A_PROCESS:
+                del packet[name]
+            for name in _TIMES:
+                packet["external"].pop(name, None)
+        return packets
+
+    def letters(self, run_id: str) -> list[dict[str, Any]]:
+        """The dead letters of a run."""
+        return self.lines(run_id, "dead_letter.jsonl")
+
+    def audit(self, run_id: str) -> list[dict[str, Any]]:
+        """The audit log of a run, without its beginnings and its end and without times."""
+        return [
+            {name: value for name, value in event.items() if name not in ("at", "run_id", "commanded_at")}
+            for event in self.lines(run_id, "audit.jsonl")
+            if event["event"] not in ("run_started", "run_resumed", "run_ended")
+        ]
+
+    def summary(self, run_id: str) -> dict[str, Any]:
+        """How a run ended, without what may differ from run to run."""
+        found = json.loads((self.directory(run_id) / "summary.json").read_text())
+        return {name: value for name, value in found.items() if name not in _NOT_COMPARED}
+
+    def outcome(self, run_id: str) -> Outcome:
+        """All that must not depend on whether, where and how often a run died."""
+        done = [step for step, status in self.statuses(run_id).items() if status == "done"]
+        return Outcome(self.packets(run_id), self.letters(run_id), self.audit(run_id), self.summary(run_id), done)
+
+    def statuses(self, run_id: str) -> dict[int, str]:
+        """Step to what its packet says came of its order."""
+        packets = self.lines(run_id, "traces.jsonl")
+        return {p["step"]: p["external"]["exec.status"] for p in packets if "exec.status" in p["external"]}
+
+    def journal(self, run_id: str) -> list[AnyEntry]:
+        """The journal of a run."""
+        path = self.directory(run_id)
+        return list(read_journal(path)) if (path / JOURNAL_FILE).exists() else []
+
+    def keys(self, run_id: str) -> dict[int, str]:
+        """Step to idempotency key, as intended."""
+        return {entry.step: entry.key for entry in self.journal(run_id) if isinstance(entry, Intent)}
+
+    def has_begun(self, run_id: str) -> bool:
+        """Whether a run came to its first event; if not, there is nothing to go on with."""
+        run = self.directory(run_id) / "run.json"
+        return run.exists() and any(isinstance(entry, Checkpoint) for entry in self.journal(run_id))
+
+    def effects(self) -> Counter[str]:
+        """Idempotency key to how often it took effect."""
+        path = self.folder / "world.effects"
+        return Counter(path.read_text().splitlines() if path.exists() else [])
+
+    def forget_world(self) -> None:
+        """Let nothing have happened."""
+        for path in self.folder.glob("world.*"):
+            path.unlink()
+
+
+class Child:
+    """A process that was forked and does something."""
+
+    def __init__(self, does: Callable[[], int]) -> None:
+        self._code: int | None = None
+        self.pid = os.fork()
+        if not self.pid:
+            code = 70
+            try:
+                code = does()
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._code is None:
+            self.kill()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self, after_s: float = 0.0) -> int:
+        """Wait a while, send SIGKILL, and give the exit status."""
+        time.sleep(after_s)
+        self.send(signal.SIGKILL)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Give the exit status."""
+        if self._code is None:
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._code
+
+
+def differences(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[Any]:
+    """Where two lists of packets differ, part by part."""
+    found: list[Any] = [] if len(before) == len(after) else [("number of packets", len(before), len(after))]
+    for old, new in zip(before, after, strict=False):
+        for part in old:
+            if old[part] != new[part] and part == "external":
+                keys = {*old[part], *new[part]}
+                parts = {k: (old[part].get(k), new[part].get(k)) for k in keys if old[part].get(k) != new[part].get(k)}
+                found.append((old["step"], parts))
+            elif old[part] != new[part]:
+                found.append((old["step"], part, old[part], new[part]))
+    return found
+
+
+def moments(calls: int, every: int) -> Iterator[int]:
+    """Some of the calls at which a process may die, the first and the last among them."""
+    yield from range(1, calls, every)
+    yield calls
+
+
+def check_accounts(machine: Machine, run_id: str, count: int = 120) -> None:
+    """Hold what holds whatever the broker is: each input once, each effect intended and at most once, no status a lie.
+
+    Args:
+        machine: The machine.
+        run_id: Id of a run that has ended.
+        count: Number of events of its source.
+    """
+    packets, effects, keys = machine.lines(run_id, "traces.jsonl"), machine.effects(), machine.keys(run_id)
+    assert list(range(len(packets))) == [packet["step"] for packet in packets]
+    read = [packet["input"]["n"] for packet in packets] + [letter["position"] for letter in machine.letters(run_id)]
+    assert list(range(count)) == sorted(read)
+    assert {1} >= set(effects.values()), effects
+    assert set(effects) <= set(keys.values())
+    acting = [p["step"] for p in packets if p["final_action"]["allowed"] and p["final_action"]["action"] != "HOLD"]
+    statuses = machine.statuses(run_id)
+    assert acting == sorted(keys) == sorted(statuses)
+    for step, status in statuses.items():
+        expected = {"done": {1}, "pending": {1}, "unknown": {0, 1}}.get(status, {0})
+        assert effects[keys[step]] in expected, (step, status)
