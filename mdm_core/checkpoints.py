@@ -17,7 +17,7 @@ import msgspec
 from mdm_core.config import DurabilityOptions
 from mdm_core.journal import Checkpoint, Journal
 from mdm_core.limits import Lateness
-from mdm_core.rundir import open_private, sync_directory
+from mdm_core.rundir import replace_file, sync_directory
 from mdm_core.values import Position
 
 FOLDER = "checkpoints"
@@ -93,13 +93,9 @@ def write_checkpoint(run_dir: Path, saved: Saved) -> tuple[str, str]:
     folder = run_dir / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     name = f"{saved.engine.step:012d}-{saved.read:012d}"
-    temporary = folder / f".{name}.new"
-    with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / name)
-    sync_directory(folder)
+    replace_file(folder / name, data)
+    # The folder itself, and the files that sinks have made since the last one.
+    sync_directory(run_dir)
     return name, hashlib.sha256(data).hexdigest()
 
 

@@ -53,10 +53,12 @@ def create_run_dir(runs_dir: Path, run_id: str) -> Path:
             f"run id {run_id!r}: use up to 80 letters, digits, '.', '_' and '-', beginning with a letter or digit"
         )
     directory = runs_dir / run_id
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
         runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)
-        sync_directory(runs_dir)
+        for made in missing:
+            sync_directory(made.parent)
     except FileExistsError:
         if not runs_dir.is_dir():
             raise UsageError(f"{runs_dir}: is a file; choose another --runs-dir") from None
@@ -140,17 +142,29 @@ def cut_torn_line(fd: int) -> int:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON document for people, whole or not at all.
+    """Write a JSON document for people, whole and durable or not at all.
 
     Args:
         path: The file.
         data: What JSON can hold.
     """
-    text = msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
+    replace_file(path, msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n")
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file, whole and durable or not at all.
+
+    Args:
+        path: The file.
+        data: Its content.
+    """
     temporary = path.with_name(f".{path.name}.new")
     with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
-        file.write(text)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
+    sync_directory(path.parent)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
