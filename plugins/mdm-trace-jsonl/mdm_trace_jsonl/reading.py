@@ -158,6 +158,15 @@ def read_since(segments: Segments, segment: int, offset: int) -> Iterator[dict[s
                 raise CorruptLine(path, line_number, problem_of(line, error)) from error
 
 
+def read_objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the records of a trace or audit log, whatever they hold; none if there is no file.
+
+    Args:
+        path: The file; the closed segments of the same trace are read before it.
+    """
+    return LineReader(path, _decode_object) if Segments(path).exist else iter(())
+
+
 def read_packets(path: str | Path) -> LineReader[dict[str, Any]]:
     """Read the packets of a trace.
 

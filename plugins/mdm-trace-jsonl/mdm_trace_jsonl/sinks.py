@@ -13,7 +13,7 @@ from orjson import OPT_APPEND_NEWLINE, dumps
 
 from mdm_trace_jsonl.chaining import Chain, Origin
 from mdm_trace_jsonl.encoding import encodable, encode
-from mdm_trace_jsonl.reading import read_since
+from mdm_trace_jsonl.reading import read_objects, read_since
 from mdm_trace_jsonl.segments import Segments
 from mdm_trace_jsonl.signing import Signer
 from mdm_trace_jsonl.writing import Limits, Writer
@@ -125,6 +125,17 @@ class JsonLines(TraceSink):
         self.flush()
         self._open_writer.keep_from(segment)
         return read_since(self._segments, segment, offset)
+
+    def read(self, run_dir: Path) -> Iterator[dict[str, Any]]:
+        """Give the records of a run, across its segments; a last line that was never finished is left out.
+
+        Args:
+            run_dir: Directory of the run.
+
+        Raises:
+            CorruptLine: While iterating, at a line that is damaged.
+        """
+        return read_objects(run_dir / self.path)
 
     def close(self) -> None:
         """Write out, seal and close."""
