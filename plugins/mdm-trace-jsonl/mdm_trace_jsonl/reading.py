@@ -164,7 +164,7 @@ def read_objects(path: Path) -> Iterator[dict[str, Any]]:
     Args:
         path: The file; the closed segments of the same trace are read before it.
     """
-    return LineReader(path, _decode_object) if Segments(path).exist else iter(())
+    return LineReader(path, _decode_object) if Segments(path).exist() else iter(())
 
 
 def read_packets(path: str | Path) -> LineReader[dict[str, Any]]:

@@ -60,3 +60,9 @@ class TestPastRun:
         """It is looked for by id and by path."""
         with pytest.raises(UsageError, match="no run 'x' in"):
             PastRun.find("x", tmp_path)
+
+    def test_a_trace_that_is_gone(self, tmp_path: Path) -> None:
+        """Then there is nothing to give."""
+        past = run(tmp_path, PIPELINE + PACKETS.replace("rotate_bytes = 900\n", ""))
+        (past.directory / "traces.jsonl").unlink()
+        assert [] == list(past.packets())
