@@ -1,0 +1,73 @@
+"""What a command asks of a run; light, for it is imported with the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from mdm_eval.columns import Floats
+    from mdm_eval.frame import Frame
+    from mdm_eval.labels import Labels
+
+
+@attrs.frozen
+class Question:
+    """A run, and which of its decisions are judged by what.
+
+    Attributes:
+        run: Its id, or the path of its directory.
+        runs_dir: Where runs are kept.
+        probability: The parameter of the proposal that holds the probability.
+        action: The action that is judged; None judges every one but HOLD.
+        positive: The outcome, as text, that counts as right to act on.
+        since: Decisions before this instant are left out.
+        until: Decisions from this instant on are left out.
+        by: What divides decisions into segments.
+    """
+
+    run: str
+    runs_dir: Path
+    probability: str
+    action: str | None
+    positive: str | None
+    since: str | None
+    until: str | None
+    by: str | None = None
+
+    def read(self) -> tuple[str, Frame, Labels]:
+        """Read the run.
+
+        Returns:
+            Its id, its decisions, and what turned out to be true of them.
+
+        Raises:
+            UsageError: There is no such run, it cannot be read, or an option does not fit it.
+        """
+        from mdm_core import PastRun, UsageError
+
+        from mdm_eval.frame import Reading, read_frame
+        from mdm_eval.times import parse_instant
+
+        past = PastRun.find(self.run, self.runs_dir)
+        since, until = parse_instant(self.since, "--since"), parse_instant(self.until, "--until")
+        frame = read_frame(past.packets(), Reading(self.probability, self.by, since, until, self.action))
+        if self.by is not None and len(frame) and not frame.segment.values:
+            raise UsageError(f"--by {self.by}: no decision has such a feature, field of the event or context")
+        return past.directory.name, frame, self._labels(past.directory, frame)
+
+    def _labels(self, directory: Path, frame: Frame) -> Labels:
+        import numpy as np
+
+        from mdm_eval.columns import Codes, Measures
+        from mdm_eval.labels import overlay, to_labels
+        from mdm_eval.outcomes import read_outcomes
+
+        steps, outcomes = Measures(), Codes()
+        joined = [(line.step, line.outcome) for line in read_outcomes(directory)]
+        steps.extend([step for step, _ in joined])
+        outcomes.extend([outcome for _, outcome in joined])
+        own: Floats = to_labels(frame.outcome, self.positive)
+        return overlay(own, frame.step, steps.values.astype(np.int64), to_labels(outcomes, self.positive))

@@ -1,0 +1,65 @@
+"""Figures with the interval that holds the truth in 95 of 100 cases."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import attrs
+
+LEVEL = 0.95
+Z = 1.959963984540054  # the normal distribution's quantile at (1 + LEVEL) / 2
+
+
+@attrs.frozen
+class Estimate:
+    """A figure, and how surely it is known.
+
+    Attributes:
+        value: The figure, or None if there is nothing to work it out from.
+        low: Lower end of the 95 % interval, or None if there is none.
+        high: Upper end.
+        method: How the interval was worked out: ``wilson``, ``delong``, ``bootstrap``, ``normal``, or an empty text.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+
+
+NOTHING = Estimate(None)
+
+
+def proportion(part: int, whole: int) -> Estimate:
+    """Estimate a proportion.
+
+    The interval is Wilson's score interval, which holds its level also near 0 and 1 and with few cases (E. B. Wilson,
+    "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22, 1927; L. D. Brown, T. T. Cai and
+    A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16, 2001).
+
+    Args:
+        part: Cases that have the property.
+        whole: All cases.
+    """
+    if not whole:
+        return NOTHING
+    share = part / whole
+    centre = (share + Z * Z / (2 * whole)) / (1 + Z * Z / whole)
+    half = Z * sqrt(share * (1 - share) / whole + Z * Z / (4 * whole * whole)) / (1 + Z * Z / whole)
+    low = centre - half if part else 0.0
+    high = centre + half if part < whole else 1.0
+    return Estimate(share, low, high, "wilson")
+
+
+def normal(value: float, variance: float, method: str, least: float, most: float) -> Estimate:
+    """Estimate a figure whose variance is known, by the normal distribution.
+
+    Args:
+        value: The figure.
+        variance: Its variance.
+        method: Where the variance comes from.
+        least: The smallest value that the figure can have; the interval ends there.
+        most: The largest.
+    """
+    half = Z * sqrt(variance)
+    return Estimate(value, max(least, value - half), min(most, value + half), method)
