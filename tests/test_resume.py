@@ -27,8 +27,7 @@ class TestKilled:
             if not machine.has_begun(run_id):
                 assert not machine.effects(), where
                 continue
-            ended = machine.run(run_id, resume=True)
-            assert 0 == ended.code, (where, ended)
+            machine.resume_and_die(run_id)
             assert [] == differences(whole.packets, machine.packets(run_id)), where
             assert whole == machine.outcome(run_id), where
             assert machine.effects() == Counter(machine.keys(run_id)[step] for step in whole.done)
@@ -48,8 +47,7 @@ class TestKilled:
             if not machine.has_begun(run_id):
                 assert not machine.effects(), where
                 continue
-            ended = machine.run(run_id, resume=True)
-            assert 0 == ended.code, (where, ended)
+            machine.resume_and_die(run_id)
             check_accounts(machine, run_id)
             steps = [step for step, status in machine.statuses(run_id).items() if status == "unknown"]
             told = [event for event in machine.audit(run_id) if event.get("reason_code") == "outcome_unknown"]
@@ -70,10 +68,9 @@ class TestKilled:
         check_accounts(machine, "whole")
         for at in moments(len(calls), 11):
             machine.forget_world()
-            run_id, where = f"r-{at}", f"{at}: {calls[at - 1]}"
+            run_id = f"r-{at}"
             if machine.dies(run_id, at) and machine.has_begun(run_id):
-                ended = machine.run(run_id, resume=True)
-                assert 0 == ended.code, (where, ended)
+                machine.resume_and_die(run_id)
                 check_accounts(machine, run_id)
 
 

@@ -110,15 +110,13 @@ class Machine:
     settings: list[str]
     _plans: dict[tuple[str, ...], Plan] = attrs.field(init=False, factory=dict)
 
-    @property
-    def disk(self) -> Path:
-        """The directory that is the machine's disk; the world is outside."""
-        return self.folder / "disk"
+    def disk(self, run_id: str) -> Path:
+        """The directory that is the disk of a run, each of which has one of its own; the world is outside."""
+        return self.folder / "disks" / run_id
 
-    @property
-    def runs(self) -> Path:
-        """Where runs are kept."""
-        return self.disk / "runs"
+    def runs(self, run_id: str) -> Path:
+        """Where a run is kept; not there before it begins."""
+        return self.disk(run_id) / "runs"
 
     @property
     def pipeline(self) -> Path:
@@ -126,7 +124,6 @@ class Machine:
         path = self.folder / "pipeline.toml"
         if not path.exists():
             path.write_text(PIPELINE.replace("WORLD", str(self.folder / "world")))
-            self.disk.mkdir()
         return path
 
     def run(
@@ -134,7 +131,7 @@ class Machine:
         run_id: str,
         *,
         resume: bool = False,
-        layer: Callable[[], Layer] | None = None,
+        layer: Callable[[Path], Layer] | None = None,
         prepare: Callable[[], object] | None = None,
         limit: int | None = None,
         settings: list[str] | None = None,
@@ -152,6 +149,7 @@ class Machine:
         plan = self._plan(self.settings if settings is None else settings)
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
+        self.disk(run_id).mkdir(parents=True, exist_ok=True)
         with Child(lambda: self._run(plan, run_id, resume, layer, prepare, limit, report)) as child:
             code = child.wait()
         if not report.exists():
@@ -167,11 +165,11 @@ class Machine:
             resume: Whether to go on with it.
         """
         plan = self._plan(self.settings)
-        return Child(lambda: Run(plan, run_id=run_id, runs_dir=self.runs, resume=resume).run().exit_code)
+        return Child(lambda: Run(plan, run_id=run_id, runs_dir=self.runs(run_id), resume=resume).run().exit_code)
 
     def calls(self, run_id: str) -> list[str]:
         """Run to the end, and give the calls that a run makes to its disk."""
-        ended = self.run(run_id, layer=lambda: Layer(self.disk))
+        ended = self.run(run_id, layer=Layer)
         assert 0 == ended.code, ended
         return list(ended.report["calls"])
 
@@ -184,7 +182,7 @@ class Machine:
             torn: Whether a write at which it dies is half done.
             resume: Whether to go on with the run.
         """
-        ended = self.run(run_id, resume=resume, layer=lambda: Death(self.disk, at, torn))
+        ended = self.run(run_id, resume=resume, layer=lambda disk: Death(disk, at, torn))
         assert ended.code in (0, DEAD), ended
         return ended.code == DEAD
 
@@ -218,7 +216,7 @@ class Machine:
         plan: Plan,
         run_id: str,
         resume: bool,
-        layer: Callable[[], Layer] | None,
+        layer: Callable[[Path], Layer] | None,
         prepare: Callable[[], object] | None,
         limit: int | None,
         report: Path,
@@ -226,8 +224,8 @@ class Machine:
         # What depends on the clock, so that each run of the same pipeline makes the same calls.
         mdm_core.acting._LINGER_NS = 1 << 60
         vars(mdm_core.checkpoints)["time"] = SimpleNamespace(monotonic=lambda: 1.0)
-        run = Run(plan, run_id=run_id, runs_dir=self.runs, resume=resume, limit=limit)
-        seen = None if layer is None else layer()
+        run = Run(plan, run_id=run_id, runs_dir=self.runs(run_id), resume=resume, limit=limit)
+        seen = None if layer is None else layer(self.disk(run_id))
         if prepare is not None:
             prepare()
         if seen is not None:
@@ -243,7 +241,7 @@ class Machine:
 
     def directory(self, run_id: str) -> Path:
         """The directory of a run."""
-        return self.runs / run_id
+        return self.runs(run_id) / run_id
 
     def lines(self, run_id: str, name: str) -> list[dict[str, Any]]:
         """The lines of a file of a run; each must be whole."""
