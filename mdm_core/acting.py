@@ -37,6 +37,7 @@ class Acting:
 
     Attributes:
         held: Decisions that are not recorded yet.
+        behind: Whether the disk lacks what the next decisions are made from, so that they have to be held.
         adopted: Step to the order that an earlier process was about to give.
         commands: The operator's commands that are not obeyed in full yet.
     """
@@ -63,10 +64,11 @@ class Acting:
         self._strict = mode == "strict"
         self._held_since = 0
         self.held: list[Decision] = []
+        self.behind = False
         self.adopted: dict[int, Job] = {}
 
     def hold(self, decision: Decision) -> None:
-        """Hold a decision that acts, or that comes after one that is held; not for longer than 20 ms.
+        """Hold a decision that acts, or comes after one that is held or after what is not durable; 20 ms at most.
 
         Args:
             decision: The decision.
@@ -128,9 +130,11 @@ class Acting:
         while limits is not None and limits.overruns:
             o = limits.overruns.pop(0)
             self._journal.add(TimedOut, o.step, o.stage, o.component, o.code, o.seq)
+            step = self._pipeline.step - 1 if o.step is None else o.step
             if o.off_for:
-                step = self._pipeline.step - 1 if o.step is None else o.step
                 self._journal.add(SwitchedOff, step, o.component, o.off_for)
+            self._precede()
+            if o.off_for:
                 self._recorder.audit("switched_off", {"step": step, "component": o.component, "decisions": o.off_for})
 
     def commit(self) -> None:
@@ -141,9 +145,10 @@ class Acting:
             TraceFailed: A packet could not be written.
         """
         executor, held, adopted = self._executor, self.held, self.adopted
+        jobs = [] if executor is None else [adopted.get(d.step) or executor.intend(d) for d in held if d.acts]
+        self._journal.flush(durable=self._durable)
+        self.behind = False
         if executor is not None:
-            jobs = [adopted.get(d.step) or executor.intend(d) for d in held if d.acts]
-            self._journal.flush(durable=self._durable)
             for job in jobs:
                 if adopted.pop(job.decision.step, None) is not None:
                     executor.recover(job)
@@ -165,8 +170,15 @@ class Acting:
     def _learn(self) -> None:
         pipeline = self._pipeline
         inputs = self._journal.take_inputs(pipeline.step)
-        self._journal.flush()  # so that no packet that comes of them is on the disk before they are
+        if inputs:
+            self._precede()
         for make in inputs:
-            for failure in pipeline.observe(make(pipeline.feedback_seq + 1)):
+            failures = pipeline.observe(make(pipeline.feedback_seq + 1))
+            self.note_overruns()
+            for failure in failures:
                 self._recorder.failure(failure)
-                self.note_overruns()
+
+    def _precede(self) -> None:
+        """See to it that nothing which comes of the journal's last lines is written before they are."""
+        self._journal.flush()
+        self.behind = self._durable

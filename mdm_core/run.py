@@ -345,7 +345,7 @@ class Run:
                         if wall:
                             self._journal.add(Clock, decision.step, decision.context["now_ms"])
                         final = decision.final
-                        if held or (acts and final.action is not no_action and final.allowed):
+                        if held or acting.behind or (acts and final.action is not no_action and final.allowed):
                             hold(decision)
                         else:
                             record(decision)

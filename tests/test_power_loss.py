@@ -28,7 +28,7 @@ def loses_power(machine: Machine, run_id: str, at: int, chance: Random | None, r
 
 class TestPowerLoss:
     @pytest.mark.parametrize("mode", ["group", "strict"])
-    @pytest.mark.parametrize("seed", [None])
+    @pytest.mark.parametrize("seed", [None, 1, 2])
     def test_at_every_write_and_sync(self, make_machine: Make, mode: str, seed: int | None) -> None:
         """Every act has its intent on the disk, and after the resume everything is as if nothing had been."""
         machine = make_machine(*IDEMPOTENT, EVENTS, f'durability.mode="{mode}"')
