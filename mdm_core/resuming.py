@@ -13,7 +13,7 @@ from mdm_core.control import Control, Heard
 from mdm_core.decision import Decision
 from mdm_core.errors import InvalidEvent, UsageError
 from mdm_core.execution import Executor
-from mdm_core.journal import Command, Journal
+from mdm_core.journal import Clock, Command, Journal
 from mdm_core.pipeline import Pipeline
 from mdm_core.recording import Recorder
 from mdm_core.remains import Record as OrderRecord
@@ -30,10 +30,12 @@ class Recorded:
 
     Attributes:
         packets: For each sink of packets, in order, step to the essence of what it has.
+        clock: Step to the time at which its packet says that it was decided.
         audited: Event and step of what the audit log has.
     """
 
     packets: list[dict[int, bytes]] = attrs.field(factory=list)
+    clock: dict[int, int] = attrs.field(factory=dict)
     audited: set[tuple[str, int]] = attrs.field(factory=set)
 
     @classmethod
@@ -51,7 +53,9 @@ class Recorded:
         for sink, mark in zip(sinks, marks, strict=True):
             try:
                 if sink.accepts == "packets":
-                    found.packets.append({packet["step"]: essence(packet) for packet in sink.since(mark)})
+                    found.packets.append({})
+                    for packet in sink.since(mark):
+                        found._add(packet)
                 else:
                     events = [record for record in sink.since(mark) if record.get("step") is not None]
                     found.audited |= {(str(record.get("event")), record["step"]) for record in events}
@@ -61,6 +65,12 @@ class Recorded:
                     f"start a new run"
                 ) from None
         return found
+
+    def _add(self, packet: Mapping[str, Any]) -> None:
+        step, now_ms = packet["step"], packet["external"].get("now_ms")
+        self.packets[-1][step] = essence(packet)
+        if isinstance(now_ms, int):
+            self.clock[step] = now_ms
 
     def last(self) -> list[int]:
         """For each sink of packets the last step that it has, or -1."""
@@ -110,6 +120,7 @@ class Resumption:
             ResumeFailed: What comes now is not what was recorded.
         """
         pipeline = self.pipeline
+        self._mend_clock()
         inputs = RecordedInputs(self.remains.entries)
         replay = Replay(pipeline, inputs, self.remains.saved.run_id)
         frontier = max(self.remains.frontier(), *(last + 1 for last in (-1, *self.recorded.last())))
@@ -130,6 +141,14 @@ class Resumption:
             self.acting.settle()  # as the run was about to
         else:
             self.acting.commit()
+
+    def _mend_clock(self) -> None:
+        """Take from the trace what a loss of power has left of the wall clock there alone."""
+        known = {entry.step for entry in self.remains.entries if isinstance(entry, Clock)}
+        for step, now_ms in self.recorded.clock.items() if self.pipeline.build.clock == "wall" else ():
+            if step not in known:
+                self.journal.add(Clock, step, now_ms)
+                self.remains.entries.append(Clock(self.journal.last, step, now_ms))
 
     def _again(self, replay: Replay, item: Record) -> None:
         try:

@@ -344,6 +344,7 @@ class Run:
                             acting.note_overruns()
                         if wall:
                             self._journal.add(Clock, decision.step, decision.context["now_ms"])
+                            self._journal.flush()
                         final = decision.final
                         if held or acting.behind or (acts and final.action is not no_action and final.allowed):
                             hold(decision)
