@@ -25,8 +25,4 @@ def new(name: Path) -> None:
     key = new_key(private, public)
     click.echo(key)
     click.echo(f"private key: {private}, public key: {public}", err=True)
-    click.echo(
-        f'sign with it: export MDM_SIGNING_KEY="$(cat {private})", and under [[trace]] '
-        'signing_key = { env = "MDM_SIGNING_KEY" }',
-        err=True,
-    )
+    click.echo(f'sign with it: signing_key = "{private}" under [[trace]], a path seen from the pipeline file', err=True)

@@ -98,7 +98,7 @@ def pack(segment: int, plain: Path) -> Pack:
     squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     digest, size = hashlib.sha256(), 0
     source = os.open(plain, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(source, "rb", buffering=0) as file, open(_new(temporary), "wb", buffering=_CHUNK) as packed:
+    with open(source, "rb", buffering=0) as file, open(_new(temporary), "wb") as packed:
         more = True
         while more:
             part = file.read(_CHUNK)

@@ -131,12 +131,12 @@ class LineReader(Iterator[T]):
             offset += len(line)
 
 
-def read_since(segments: Segments, segment: int, offset: int) -> Iterator[dict[str, Any]]:
+def read_since(segments: Segments, segment: int | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
     """Read the records of a trace from somewhere on.
 
     Args:
         segments: The files.
-        segment: Number of the segment to begin in.
+        segment: Number of the segment to begin in; the oldest that is there by default.
         offset: Byte in it, unpacked, at which a line begins or the segment ends.
 
     Yields:

@@ -27,29 +27,27 @@ class Signer:
     _private: Ed25519PrivateKey = attrs.field(repr=False)
 
     @classmethod
-    def load(cls, pem: str) -> Signer:
+    def load(cls, path: Path) -> Signer:
         """Read a private key.
 
         Args:
-            pem: The text of the key's file.
+            path: The key's file.
 
         Raises:
-            ConfigError: It is none, or ``cryptography`` is not installed.
+            ConfigError: It holds none, others may read it, or ``cryptography`` is not installed.
         """
         _need(ConfigError)
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+        text = _read_secret(path)
         try:
-            private = load_pem_private_key(pem.encode(), None)
+            private = load_pem_private_key(text, None)
         except Exception:
             # Without the cause, whose message may show what was read.
             private = None
         if not isinstance(private, Ed25519PrivateKey):
-            raise ConfigError(
-                "signing_key: the variable does not hold an Ed25519 private key; set it to the text of the file that "
-                "`mdm keys new` has written"
-            )
+            raise ConfigError(f"{path}: is no Ed25519 private key; name the .key file that `mdm keys new` has written")
         return cls(_hex(private.public_key()), private)
 
     def sign(self, message: bytes) -> str:
@@ -141,6 +139,18 @@ def _need(refusal: type[UsageError]) -> None:
         import cryptography  # noqa: F401
     except ImportError:
         raise refusal(f"signatures need the package cryptography; {_INSTALL}") from None
+
+
+def _read_secret(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            others = os.fstat(file.fileno()).st_mode & 0o077
+            content = file.read()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; name the file of the private key") from error
+    if others:
+        raise ConfigError(f"{path}: others than its owner may read this key; do `chmod 600 {path}`")
+    return content
 
 
 def _hex(key: Ed25519PublicKey) -> str:

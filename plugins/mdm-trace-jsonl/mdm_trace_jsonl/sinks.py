@@ -27,6 +27,11 @@ def _inside_the_run(path: str) -> None:
         raise ValueError(f"{path!r} is not inside the run's directory; give a relative path without '..'")
 
 
+def _names_a_file(path: str | None) -> None:
+    if path is not None and ("PRIVATE KEY" in path or "\n" in path):
+        raise ValueError("the key itself must not stand here; write it to a file and name that")
+
+
 @attrs.define
 class JsonLines(TraceSink):
     """Writes each record as one line of strict JSON to a file that only its owner may read."""
@@ -34,7 +39,7 @@ class JsonLines(TraceSink):
     path: str = option(check=_inside_the_run, help="the file, relative to the run's directory")
     chain: bool = option(True, help="keep a chain of hashes beside the file, for `mdm trace verify`")
     signing_key: str | None = option(
-        None, secret=True, help="sign the chain: the text of a private key file that `mdm keys new` has written"
+        None, check=_names_a_file, help="sign the chain with the private key in this file, made by `mdm keys new`"
     )
     rotate_bytes: int | None = option(
         None, ge=1, help="close the file before it has more bytes, compress it, and go on with a new one"
@@ -112,7 +117,7 @@ class JsonLines(TraceSink):
         """Give the records that are in the files.
 
         Args:
-            mark: What ``mark`` said, or None for everything.
+            mark: What ``mark`` said, or None for everything that is kept.
 
         Returns:
             An iterator over the records, in the order in which they were written.
@@ -121,10 +126,11 @@ class JsonLines(TraceSink):
             MissingPart: The files end before the mark, or do not go back so far.
             CorruptLine: While iterating, at a line that is damaged.
         """
-        segment, offset = (1, 0) if mark is None else (mark["segment"], mark["offset"])
         self.flush()
-        self._open_writer.keep_from(segment)
-        return read_since(self._segments, segment, offset)
+        if mark is None:
+            return read_since(self._segments)
+        self._open_writer.keep_from(mark["segment"])
+        return read_since(self._segments, mark["segment"], mark["offset"])
 
     def read(self, run_dir: Path) -> Iterator[dict[str, Any]]:
         """Give the records of a run, across its segments; a last line that was never finished is left out.
@@ -155,7 +161,7 @@ class JsonLines(TraceSink):
 
     def _make_chain(self, build: Build) -> Chain:
         run_file = None if build.run_dir is None else build.run_dir / RUN_FILE
-        signer = None if self.signing_key is None else Signer.load(self.signing_key)
+        signer = None if self.signing_key is None else Signer.load(build.base_dir / self.signing_key)
         return Chain(Origin(build.run_id, run_file), signer)
 
 

@@ -64,7 +64,7 @@ def verify(run_dir: Path) -> Verify:
 
 @pytest.fixture(scope="session")
 def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """A private key's text and its public key in hexadecimal."""
+    """A private key's file and its public key in hexadecimal."""
     folder = tmp_path_factory.mktemp("keys")
     public = new_key(folder / "k.key", folder / "k.pub")
-    return (folder / "k.key").read_text(), public
+    return str(folder / "k.key"), public

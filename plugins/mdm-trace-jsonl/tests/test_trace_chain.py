@@ -173,13 +173,32 @@ class TestSeals:
         sink.close()
 
     @pytest.mark.parametrize(
-        "text", ["", "secret-but-no-key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"]
+        "text", ["", "secret-but-no-key", "-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----"]
     )
-    def test_what_is_no_key_is_refused(self, text: str, open_sink: OpenSink) -> None:
-        """A variable that holds no Ed25519 key is refused when the sink is opened, without showing what it holds."""
-        with pytest.raises(ConfigError, match="does not hold an Ed25519 private key") as raised:
-            open_sink(signing_key=text)
+    def test_what_is_no_key_is_refused(self, text: str, open_sink: OpenSink, tmp_path: Path) -> None:
+        """A file that holds no Ed25519 key is refused when the sink is opened, without showing what it holds."""
+        (tmp_path / "k").touch(0o600)
+        (tmp_path / "k").write_text(text)
+        with pytest.raises(ConfigError, match=r"is no Ed25519 private key; name the \.key file") as raised:
+            open_sink(signing_key=str(tmp_path / "k"))
         assert not text or text.splitlines()[-1] not in str(raised.value)
+        with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+            open_sink(signing_key=str(tmp_path / "nothing"))
+
+    def test_a_key_that_others_may_read_is_refused(
+        self, open_sink: OpenSink, tmp_path: Path, key: tuple[str, str]
+    ) -> None:
+        """A private key that is not private signs nothing."""
+        (tmp_path / "k").write_text(Path(key[0]).read_text())
+        (tmp_path / "k").chmod(0o640)
+        with pytest.raises(ConfigError, match="others than its owner may read this key; do `chmod 600"):
+            open_sink(signing_key=str(tmp_path / "k"))
+
+    def test_the_key_itself_is_refused(self, key: tuple[str, str]) -> None:
+        """A key in the place of its file would be in run.json; it is refused when the component is made, unseen."""
+        with pytest.raises(OptionError, match="the key itself must not stand here") as raised:
+            PacketSink(signing_key=Path(key[0]).read_text())
+        assert Path(key[0]).read_text().splitlines()[1] not in str(raised.value)
 
     def test_the_key_is_shown_nowhere(self, open_sink: OpenSink, run_dir: Path, key: tuple[str, str]) -> None:
         """Neither the component's text nor a file has anything of the private key."""
@@ -187,7 +206,7 @@ class TestSeals:
         fill(sink, 100)
         shown = repr(sink)
         sink.close()
-        secret = key[0].splitlines()[1]
+        secret = Path(key[0]).read_text().splitlines()[1]
         assert secret not in shown
         assert not [path.name for path in run_dir.iterdir() if secret.encode() in path.read_bytes()]
 

@@ -27,7 +27,7 @@ class TestNew:
         """What one file signs the other verifies; the public key is printed, and nothing of the private one."""
         result = new(tmp_path / "audit")
         private, public = (tmp_path / "audit.key").read_text(), read_public_key(tmp_path / "audit.pub")
-        signer = Signer.load(private)
+        signer = Signer.load(tmp_path / "audit.key")
         assert is_signed_by(public, signer.sign(b"text"), b"text")
         assert not is_signed_by(public, signer.sign(b"text"), b"texT")
         assert (0, public, public) == (result.exit_code, result.stdout.strip(), signer.key)
@@ -81,7 +81,7 @@ class TestExtra:
         with pytest.raises(UsageError, match=r"need the package cryptography; install mdm-trace-jsonl with its extra"):
             new(tmp_path / "audit")
         with pytest.raises(ConfigError, match="need the package cryptography"):
-            Signer.load("-")
+            Signer.load(tmp_path / "audit.key")
         with pytest.raises(UsageError, match="need the package cryptography"):
             read_public_key(tmp_path / "audit.pub")
 

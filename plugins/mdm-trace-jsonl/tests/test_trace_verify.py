@@ -44,12 +44,12 @@ threshold = 1
 
 [[trace]]
 use = "trace-jsonl.packets"
-signing_key = { env = "MDM_SIGNING_KEY" }
+signing_key = "k.key"
 rotate_bytes = 150_000
 
 [[trace]]
 use = "trace-jsonl.audit"
-signing_key = { env = "MDM_SIGNING_KEY" }
+signing_key = "k.key"
 
 [redaction]
 use = "none"
@@ -66,9 +66,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     (folder / "p.toml").write_text(PIPELINE)
     new_key(folder / "k.key", folder / "k.pub")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MDM_SIGNING_KEY", (folder / "k.key").read_text())
-        summary = Run.from_config(folder / "p.toml", run_id="sealed", runs_dir=folder / "runs").run()
+    summary = Run.from_config(folder / "p.toml", run_id="sealed", runs_dir=folder / "runs").run()
     assert "done" == summary.status
     return folder / "runs" / "sealed"
 
