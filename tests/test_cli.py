@@ -626,7 +626,7 @@ class TestCommands:
         install("greet", {"my_commands": COMMAND}, group="mdm.commands", value="my_commands:greet")
         ended = mdm("greet", "you")
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "hello you\n", "")
-        assert "  greet    From mdm-greet 1.0.0.\n" in mdm("--help").stdout
+        assert ["greet", "From", "mdm-greet", "1.0.0."] in map(str.split, mdm("--help").stdout.splitlines())
         assert "Greets." in mdm("greet", "--help").stdout
         assert mdm("greet").stderr == "mdm: Missing argument 'NAME'. `mdm greet --help` tells more.\n"
 

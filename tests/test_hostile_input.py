@@ -302,9 +302,15 @@ LINES = st.one_of(
 
 def event_in(line: bytes) -> dict[str, Any] | None:
     """Say, without what mdm uses for it, which event stands in a line; None if there is none."""
+
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Values that a later one of the same name replaces have to be such as can be written, too.
+        json.dumps(pairs, ensure_ascii=False, allow_nan=False).encode()
+        return dict(pairs)
+
     try:
-        event = strict(line.decode())
-        json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
+        event = json.loads(line.decode(), object_pairs_hook=checked)
+        json.dumps(event, allow_nan=False)
     except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and depth(event) <= 64 else None
