@@ -35,7 +35,17 @@ def summary(**changes: Any) -> Summary:
     """A summary of nothing in particular."""
     texts: dict[str, Any] = dict.fromkeys(("run_id", "reason", "run_dir"), "")
     numbers = dict.fromkeys(("events", "decided", "failed_closed", "redaction_failures", "seconds", "events_per_s"), 0)
-    tables = ("dead_letters", "proposed", "allowed", "carried_out", "executions", "denied", "errors", "evicted_keys", "counts")
+    tables = (
+        "dead_letters",
+        "proposed",
+        "allowed",
+        "carried_out",
+        "executions",
+        "denied",
+        "errors",
+        "evicted_keys",
+        "counts",
+    )
     counts: dict[str, dict[str, int]] = {name: {} for name in (*tables, "latency_us")}
     return Summary(**texts | numbers | counts | {"status": "done"} | changes)
 
