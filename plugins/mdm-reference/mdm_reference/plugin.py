@@ -22,10 +22,11 @@ def mdm_register_feature_extractors(register: Register) -> None:
 
 @hookimpl
 def mdm_register_proposal_models(register: Register) -> None:
-    """Register the models that weigh features, and the one that wraps a model and exits."""
+    """Register the models that weigh features, and those that wrap a model."""
     register("logistic", "mdm_reference.models:LogisticModel")
     register("linear", "mdm_reference.models:LinearModel")
     register("exit_policy", "mdm_reference.exit_policy:ExitPolicy")
+    register("calibrated", "mdm_reference.calibrated:CalibratedModel")
 
 
 @hookimpl
