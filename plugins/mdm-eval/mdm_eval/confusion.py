@@ -85,9 +85,11 @@ def _redrawn(cells: Floats) -> Floats:
 def _f1(cells: Floats) -> Floats:
     tp, fp, fn, _ = cells[1:].T
     whole = 2 * tp + fp + fn
-    return np.divide(2 * tp, whole, out=np.full(len(tp), np.nan), where=whole > 0)
+    f1: Floats = np.divide(2 * tp, whole, out=np.full(len(tp), np.nan), where=whole > 0)
+    return f1
 
 
 def _cost(cells: Floats, costs: Costs) -> Floats:
-    mean: Floats = cells @ np.array([costs.tp, costs.fp, costs.fn, costs.tn]) / cells.sum(axis=1)
-    return mean
+    total: Floats = cells @ np.array([costs.tp, costs.fp, costs.fn, costs.tn])
+    cases: Floats = cells.sum(axis=1)
+    return total / cases

@@ -67,7 +67,7 @@ class Stability:
 
     Attributes:
         periods: Of equal length; the first is what the others are compared with.
-        drifts: The largest first.
+        drifts: Of confidence, probability and features, these the largest first; none if the first period is short.
         sampled: How many decisions the drift of features was told from.
     """
 
@@ -122,17 +122,16 @@ def judge_stability(frame: Frame, label: Floats, periods: int) -> Stability | No
     edges = np.linspace(at.min(), at.max(), periods + 1)
     period = np.clip(np.searchsorted(edges, at, "right") - 1, 0, periods - 1)
     rows = frame.sample.positions()
-    drifts = [
-        _drift("confidence", frame.confidence, None, period, periods),
-        _drift("probability", frame.probability, None, period, periods),
-        *(
-            _drift(f"feature {name}", column.values, column, period[rows], periods)
-            for name, column in frame.sample.columns.items()
-        ),
+    own = [_drift("confidence", frame.confidence, None, period, periods)]
+    own += [_drift("probability", frame.probability, None, period, periods)]
+    features = [
+        _drift(f"feature {name}", column.values, column, period[rows], periods)
+        for name, column in frame.sample.columns.items()
     ]
+    features.sort(key=lambda drift: -drift.largest)
     return Stability(
         periods=[_period(frame, label, period == n, edges[n : n + 2]) for n in range(periods)],
-        drifts=sorted((drift for drift in drifts if drift is not None), key=lambda drift: -drift.largest),
+        drifts=[drift for drift in [*own, *features] if drift.psi],
         sampled=len(rows),
     )
 
@@ -148,13 +147,13 @@ def _period(frame: Frame, label: Floats, rows: Bools, edges: Floats) -> Period:
     )
 
 
-def _drift(name: str, values: Floats, column: Column | None, period: Ints, periods: int) -> Drift | None:
+def _drift(name: str, values: Floats, column: Column | None, period: Ints, periods: int) -> Drift:
     bins, width = _texts(values, period) if column is not None and column.texts is not None else _bins(values, period)
     counts = np.bincount(period * width + bins, minlength=periods * width).reshape(periods, width).astype(np.float64)
     counts = counts[:, counts.any(axis=0)]
     cases = counts.sum(axis=1)
     if cases[0] < FEWEST:
-        return None
+        return Drift(name, [], [], "stable")
     found = [psi(counts[0], row) if n else None for row, n in zip(counts[1:], cases[1:], strict=True)]
     noises = [noise(counts.shape[1], cases[0], n) if n else None for n in cases[1:]]
     return Drift(name, found, noises, _verdict(found, noises))

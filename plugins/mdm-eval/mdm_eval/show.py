@@ -10,7 +10,7 @@ from mdm_eval.confusion import Quality
 from mdm_eval.drift import Stability
 from mdm_eval.evaluation import Evaluation, Segment
 from mdm_eval.guards import Guards
-from mdm_eval.intervals import Estimate
+from mdm_eval.intervals import NOTHING, Estimate
 from mdm_eval.outcomes import Counts
 from mdm_eval.scored import Probabilities
 from mdm_eval.showing import table
@@ -50,9 +50,8 @@ def show_join(counts: Counts) -> None:
     Args:
         counts: What came of it.
     """
-    rows = [
-        (text, n(getattr(counts, name))) for name, text in _JOINS.items() if getattr(counts, name) or name == "joined"
-    ]
+    told = {text: getattr(counts, name) for name, text in _JOINS.items()}
+    rows = [(text, n(count)) for text, count in told.items() if count]
     for line in table(("decisions", n(counts.decisions)), rows):
         click.echo(line)
     if counts.superseded:
@@ -125,17 +124,10 @@ def _blocks(found: Evaluation, by: str | None) -> Iterator[Iterable[str]]:
 
 
 def _head(found: Evaluation) -> Iterator[str]:
-    when = (
-        ""
-        if found.since_ms is None or found.until_ms is None
-        else f", {shown(found.since_ms)} to {shown(found.until_ms)}"
-    )
-    yield (
-        f"run {found.run_id}: {found.whole.decisions:,} decisions{when} UTC"
-        if when
-        else (f"run {found.run_id}: {found.whole.decisions:,} decisions")
-    )
+    since, until = found.since_ms, found.until_ms
+    when = "" if since is None or until is None else f", {shown(since)} to {shown(until)} UTC"
     joined = f", {found.joined:,} of them joined" if found.joined else ""
+    yield f"run {found.run_id}: {found.whole.decisions:,} decisions{when}"
     yield f"outcome known of {found.with_outcome:,}{joined}"
 
 
@@ -197,10 +189,9 @@ def _probabilities(found: Probabilities, score: str) -> Iterator[str]:
 
 
 def _guards(found: Guards) -> Iterator[str]:
-    yield (
-        f"guards denied {share(found.denied.value)} of {found.proposals:,} proposals; "
-        f"{share(found.failed_closed.value)} of the decisions failed closed"
-    )
+    denied = f"denied {share(found.denied.value)} of" if found.guards else "denied none of"
+    failed = f"{share(found.failed_closed.value)} of the decisions failed closed"
+    yield f"guards {denied} {found.proposals:,} proposals; {failed}"
     rows = [
         (g.flag, n(g.denied), share(g.rate.value), n(g.missed), n(g.averted), n(g.unknown), _amount(g.net))
         for g in found.guards
@@ -229,12 +220,7 @@ def _stability(found: Stability, timed: bool) -> Iterator[Iterable[str]]:
         for p in found.periods
     ]
     yield table(("period from" if timed else "period from step", "decisions", "acted", "happened"), rows)
-    heads = (
-        "drift against the first period (PSI)",
-        "largest",
-        "",
-        *(str(k + 2) for k in range(len(found.periods) - 1)),
-    )
+    later = (str(k + 2) for k in range(len(found.periods) - 1))
     drifts = [
         (d.name, f"{d.largest:.3f}", d.verdict, *("-" if v is None else f"{v:.2f}" for v in d.psi))
         for d in found.drifts[:_MOST_DRIFTS]
@@ -243,27 +229,27 @@ def _stability(found: Stability, timed: bool) -> Iterator[Iterable[str]]:
     note = [f"  and {more} more; --json has all"] if more > 0 else []
     if not first.decisions or not drifts:
         note = ["  the first period is too short to compare the others with; try fewer --periods"]
-    yield [*table(heads, drifts), *note]
+    yield [*table(("drift against the first period (PSI)", "largest", "", *later), drifts), *note]
 
 
 def _segments(segments: Sequence[Segment], by: str) -> Iterable[str]:
     rows = [
-        (
-            part.name + (" (!)" if part.small else ""),
-            n(part.decisions),
-            share(part.acted.value),
-            *(_short(part.decided and getattr(part.decided, name)) for name in ("precision", "recall")),
-            *(_short(part.probabilities and getattr(part.probabilities, name)) for name in ("roc_auc", "brier", "ece")),
-        )
+        (part.name + (" (!)" if part.small else ""), n(part.decisions), share(part.acted.value), *_judged(part))
         for part in segments
     ]
-    return table((by, "decisions", "acted", "precision", "recall", "ROC AUC", "Brier score", "ECE"), rows)
+    return table((by, "decisions", "acted", "precision", "recall", "ROC AUC", "calibration error"), rows)
 
 
-def _short(estimate: Estimate | None) -> str:
-    """A figure with half of its interval."""
-    if estimate is None or estimate.value is None:
+def _judged(part: Segment) -> list[str]:
+    decided, probabilities = part.decided, part.probabilities
+    of_actions = (NOTHING, NOTHING) if decided is None else (decided.precision, decided.recall)
+    of_scores = (NOTHING, NOTHING) if probabilities is None else (probabilities.roc_auc, probabilities.ece)
+    return [_short(estimate) for estimate in (*of_actions, *of_scores)]
+
+
+def _short(estimate: Estimate) -> str:
+    if estimate.value is None:
         return "-"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}       "
-    return f"{estimate.value:.3f} ±{(estimate.high - estimate.low) / 2:.3f}"
+        return f"{estimate.value:.3f}{'':17}"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
