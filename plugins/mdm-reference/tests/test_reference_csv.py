@@ -216,6 +216,30 @@ class TestBadRows:
         assert [*expected, Record({"a": 3, "b": "z"}, 4)] == items
         assert peak < 1_000_000
 
+    def test_long_row(self, tmp_path: Path) -> None:
+        """A row whose lines are longer than the limit together costs its first line, and reading goes on behind it."""
+        content = b'a,b\n1,"' + b"x" * 20 + b"\n" + b"y" * 20 + b'"\n2,"' + b"x" * 20 + b"\n" + b"y" * 26 + b'"\n3,z\n'
+        items = reads(tmp_path / "x", content, max_line_bytes=44)
+        assert [
+            Record({"a": 1, "b": "x" * 20 + "\n" + "y" * 20}, 2),
+            Reject("row_too_long", 4, '2,"' + "x" * 20),
+            Reject("field_count", 5, "y" * 26 + '"'),
+            Record({"a": 3, "b": "z"}, 6),
+        ] == items
+
+    def test_sample_of_large_rows(self, tmp_path: Path) -> None:
+        """Rows wait for their types up to 16 MiB; those that come later are judged by these."""
+        row = b",".join([b"1"] * 100_000)
+        content = b",".join(b"%x" % n for n in range(100_000)) + b"\n" + (row + b"\n") * 5 + row + b".5\n"
+        items = reads(tmp_path / "x", content)
+        assert [1, 1, 1, 1, 1] == [item.event["0"] for item in items if isinstance(item, Record)]
+        assert [("column_type:1869f", 7)] == [(i.reason, i.position) for i in items if isinstance(i, Reject)]
+
+    def test_long_names_in_reasons(self, tmp_path: Path) -> None:
+        """Of a column's name a reason tells 64 characters."""
+        items = reads(tmp_path / "x", "n" * 1000 + "\n1\nx\n", sample=1)
+        assert Reject("column_type:" + "n" * 64, 3, "x") == items[1]
+
     def test_cut_gz(self, tmp_path: Path) -> None:
         """A .gz file that is cut off fails after its whole rows; one cut in its header cannot be opened."""
         whole = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(10_000)))

@@ -198,6 +198,25 @@ class TestLongLines:
         assert peak < 700_000
 
 
+class TestDepth:
+    @pytest.mark.parametrize("kind", ["lists", "objects", "both"])
+    @pytest.mark.parametrize("depth", [63, 64, 65, 66, 500])
+    def test_limit_is_exact(self, tmp_path: Path, depth: int, kind: str) -> None:
+        """64 levels, the event itself counted, are read; one more is rejected."""
+        value: Any = 1
+        for level in range(depth - 1):
+            value = [value] if kind == "lists" or (kind == "both" and level % 2) else {"b": value}
+        event = {"n": 1, "a": value, "z": [[], {}]}
+        line = json.dumps(event)
+        expected = [Record(event, 1)] if depth <= 64 else [Reject("too_deep", 1, line[:200])]
+        assert expected == reads(tmp_path / "x", line.encode())
+
+    def test_many_brackets(self, tmp_path: Path) -> None:
+        """Brackets side by side are not deep, however many there are."""
+        event = {"a": [[[]] * 50] * 500, "b": [{}] * 5_000, "text": "[" * 1_000}
+        assert [Record(event, 1)] == reads(tmp_path / "x", json.dumps(event).encode())
+
+
 class TestSeek:
     CONTENT = b'{"n":1}\nbad\n\n' + b'{"n":4}\n' * 20_000
 
@@ -355,6 +374,18 @@ class TestStandardInput:
             assert process.stdout is not None
             lines = process.stdout.read().splitlines()
             assert (30_001, b"Record(event={}, position=30000)", 0) == (len(lines), lines[-1], lines.count(b"idle"))
+
+    def test_named_pipe_without_writer(self, tmp_path: Path) -> None:
+        """A named pipe that nobody writes to yet is opened at once, gives Idle, and then what is written."""
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        with opened(path) as source:
+            records = source.records()
+            assert Idle() == next(records)
+            writer = threading.Thread(target=path.write_bytes, args=(b'{"a":1}\n',))
+            writer.start()
+            assert [Record({"a": 1}, 1)] == [item for item in records if not isinstance(item, Idle)]
+            writer.join()
 
     def test_replaced_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A program that puts other bytes in the place of standard input is read as well."""

@@ -1,6 +1,7 @@
 """What the plugin registers and exports, the source of lists, and what all sources of files promise."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,6 +149,30 @@ class TestFileSource:
         expected = f"'{tmp_path}/a\\x00b' cannot be read: embedded null byte; correct path or the file's permissions"
         assert expected == self.message(cls("a\0b"), Build(base_dir=tmp_path))
 
+    @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/dev/urandom"])
+    def test_device(self, cls: type[FileSource], path: str) -> None:
+        """A device, which may never end, is refused, also where a link leads to it."""
+        expected = f"{path} is a device, which may have no end; give the path of a file or of a pipe"
+        assert expected == self.message(cls(path), Build())
+
+    def test_link_to_a_device(self, cls: type[FileSource], tmp_path: Path) -> None:
+        """A link is followed, and what it leads to is judged."""
+        (tmp_path / "events").symlink_to("/dev/zero")
+        assert "is a device" in self.message(cls("events"), Build(base_dir=tmp_path))
+
+    def test_packed_pipe(self, cls: type[FileSource], tmp_path: Path) -> None:
+        """A pipe cannot be unpacked, and is refused without waiting for anybody to write to it."""
+        os.mkfifo(tmp_path / "pipe.gz")
+        expected = f"{tmp_path}/pipe.gz is no file on a disk, so it cannot be unpacked; pipe in what zcat gives"
+        assert expected == self.message(cls("pipe.gz"), Build(base_dir=tmp_path))
+
+    def test_socket(self, cls: type[FileSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A socket is refused with the reason."""
+        monkeypatch.chdir(tmp_path)
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("events")
+            assert "No such device or address" in self.message(cls("events"), Build(base_dir=tmp_path))
+
     def test_closed_standard_input(self, cls: type[FileSource], monkeypatch: pytest.MonkeyPatch) -> None:
         """A process without standard input is told so."""
         monkeypatch.setattr(sys, "stdin", None)
@@ -159,6 +184,15 @@ class TestFileSource:
         expected = "cannot go back in a pipe or in standard input; give it a file to read"
         with pytest.raises(NotImplementedError, match=expected):
             cls("-").seek(1)
+
+    def test_counts(self, cls: type[FileSource], tmp_path: Path) -> None:
+        """Blank lines are counted."""
+        (tmp_path / "events").write_text("{}\n\n\n{}\n")
+        source = cls("events")
+        source.open(Build(base_dir=tmp_path))
+        assert ({"skipped": 0}, 1 + (cls is JsonlSource)) == (source.counts(), len(list(source.records())))
+        assert {"skipped": 2} == source.counts()
+        source.close()
 
     def test_not_open(self, cls: type[FileSource]) -> None:
         """A source that is used before it is opened says so."""
