@@ -158,7 +158,7 @@ def rejoin(chain: Chain, tail: Tail, data: AppendFile) -> Opened:
     chain.add(told)
     chain.flush(durable=True)
     if told.late or told.lost:
-        _log.warning("%s: %d lines were not in the chain yet, %d were lost", data.path, told.late, told.lost)
+        _log.warning("%s: lines not in the chain yet: %d, lost: %d", data.path, told.late, told.lost)
     return told
 
 

@@ -25,9 +25,9 @@ def told(findings: Sequence[Finding], with_keys: bool) -> Iterator[str]:
     problems = sum(len(finding.problems) for finding in findings)
     lines = sum(finding.lines for finding in findings)
     if problems:
-        yield f"NOT as it was written: {_count(problems, 'problem')}"
+        yield f"NOT as it was written: {counted(problems, 'problem')}"
     else:
-        yield f"all well: nothing was changed, taken out, added or put in another order in {_count(lines, 'line')}"
+        yield f"all well: nothing was changed, taken out, added or put in another order in {counted(lines, 'line')}"
 
 
 def cannot_show(with_keys: bool, with_checkpoint: bool, unchained: Sequence[str]) -> list[str]:
@@ -53,9 +53,9 @@ def cannot_show(with_keys: bool, with_checkpoint: bool, unchained: Sequence[str]
 
 
 def _sum(finding: Finding) -> str:
-    segments = _count(finding.segments, "segment")
+    segments = counted(finding.segments, "segment")
     removed = f", {finding.removed:,} older removed because they need not be kept" if finding.removed else ""
-    return f"{finding.file}: {_count(finding.lines, 'line')} as written, in {segments}{removed}"
+    return f"{finding.file}: {counted(finding.lines, 'line')} as written, in {segments}{removed}"
 
 
 def _end(finding: Finding) -> str:
@@ -65,8 +65,8 @@ def _end(finding: Finding) -> str:
 
 
 def _seals(finding: Finding, with_keys: bool) -> str:
-    seals = _count(finding.seals, "seal")
-    after = f", {_count(finding.unsealed, 'line')} after the last" if finding.unsealed else ""
+    seals = counted(finding.seals, "seal")
+    after = f", {counted(finding.unsealed, 'line')} not sealed yet" if finding.unsealed else ""
     if with_keys:
         return f"{finding.signed:,} of {seals} signed by the key that was given{after}"
     if finding.keys:
@@ -74,5 +74,11 @@ def _seals(finding: Finding, with_keys: bool) -> str:
     return f"{seals}{after}, not signed"
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Write a count, with the plural where it belongs.
+
+    Args:
+        number: How many.
+        what: Of what, one of them.
+    """
     return f"{number:,} {what}{'' if number == 1 else 's'}"

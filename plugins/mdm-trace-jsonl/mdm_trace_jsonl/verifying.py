@@ -12,6 +12,7 @@ from mdm_trace_jsonl.links import FORMAT, NOTHING, Begin, Block, Opened, Seal, s
 from mdm_trace_jsonl.outlines import Outline
 from mdm_trace_jsonl.segments import Segments
 from mdm_trace_jsonl.signing import is_signed_by
+from mdm_trace_jsonl.telling import counted
 from mdm_trace_jsonl.unpacking import Unpacked, open_regular
 from mdm_trace_jsonl.walking import Seen, Walk
 
@@ -193,7 +194,7 @@ class _Verification:
             return
         finding.loose = extra.lines
         if extra.lines:
-            finding.remarks.append(f"the last {extra.lines:,} lines of {path.name} are not in the chain yet")
+            finding.remarks.append(f"{counted(extra.lines, 'line')} at the end of {path.name} not in the chain yet")
         if extra.torn:
             finding.remarks.append(f"{path.name} ends in half a line")
 
@@ -216,15 +217,15 @@ class _Verification:
             )
             return
         gone = checkpoint.lines - self._lines
-        what = f"{gone:,} lines are missing at its end" if gone > 0 else "lines of its chain are missing"
+        what = f"{counted(gone, 'line')} missing at its end" if gone > 0 else "its chain ends earlier"
         self._problems.append(f"{self._finding.file}: does not reach to the checkpoint: {what}")
 
 
 def _reopened(told: Opened) -> str:
-    counts = {
-        "lines had not been in the chain and were added to it only then": told.late,
-        "bytes of half a line were cut off": told.cut,
-        "lines that had been in the chain were lost": told.lost,
+    what = {
+        "had not been in the chain and came into it only then": (told.late, "line"),
+        "of half a line were cut off": (told.cut, "byte"),
+        "that the chain had told of had been lost": (told.lost, "line"),
     }
-    what = ", ".join(f"{count:,} {text}" for text, count in counts.items() if count)
-    return f"gone on with at {told.at}{f': {what}' if what else ''}"
+    counts = ", ".join(f"{counted(number, unit)} {text}" for text, (number, unit) in what.items() if number)
+    return f"gone on with at {told.at}{f': {counts}' if counts else ''}"

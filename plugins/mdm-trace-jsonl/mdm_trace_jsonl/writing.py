@@ -19,6 +19,7 @@ from mdm_trace_jsonl.mending import mend_tail
 from mdm_trace_jsonl.packing import Packer
 from mdm_trace_jsonl.rejoining import Tail, read_tail, rejoin
 from mdm_trace_jsonl.segments import MissingPart, Segments
+from mdm_trace_jsonl.telling import counted
 
 BUFFER_BYTES = 256 * 1024
 _CHECKPOINTS_KEPT = 2
@@ -345,10 +346,10 @@ class Writer:
 
 
 def _found(path: Path, opened: Opened) -> str:
-    counts = {
-        "bytes of half a line were cut off": opened.cut,
-        "lines were not in the chain yet": opened.late,
-        "lines that the chain told of are lost": opened.lost,
+    what = {
+        "half a line was cut off": (opened.cut, "byte"),
+        "not in the chain yet": (opened.late, "line"),
+        "in the chain and lost": (opened.lost, "line"),
     }
-    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return f"{path}: {told}" if told else ""
+    told = [f"{text}: {counted(number, unit)}" for text, (number, unit) in what.items() if number]
+    return f"{path}: gone on with; {', '.join(told)}" if told else ""

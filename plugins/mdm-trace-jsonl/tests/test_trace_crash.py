@@ -316,14 +316,15 @@ class TestTorn:
         assert {"late": 8, "cut": 0, "lost": 0} == self.opened(broken_off, open_sink)
         finding = verify(broken_off)
         assert (200, []) == (finding.lines, finding.problems)
-        assert "8 lines had not been in the chain and were added to it only then" in finding.remarks[0]
+        assert "8 lines had not been in the chain and came into it only then" in finding.remarks[0]
 
     def test_half_a_line(self, broken_off: Path, open_sink: OpenSink, verify: Verify) -> None:
         """Half a line is cut off and counted."""
         with (broken_off / "traces.jsonl").open("ab") as file:
             file.write(b'{"step":20')
         sink = open_sink(broken_off)
-        assert "10 bytes of half a line were cut off, 8 lines were not in the chain yet" in sink.notice
+        expected = "gone on with; half a line was cut off: 10 bytes, not in the chain yet: 8 lines"
+        assert sink.notice.endswith(expected)
         sink.close()
         assert (200, []) == (verify(broken_off).lines, verify(broken_off).problems)
 

@@ -460,7 +460,7 @@ class TestCheckpoint:
         assert 0 == invoke("verify", earlier).exit_code
         result = invoke("verify", earlier, "--checkpoint", later)
         assert 1 == result.exit_code
-        assert "traces.jsonl: does not reach to the checkpoint: 100 lines are missing at its end" in result.stdout
+        assert "traces.jsonl: does not reach to the checkpoint: 100 lines missing at its end" in result.stdout
 
     def test_of_another_history(self, growing: tuple[Path, Path], tmp_path: Path) -> None:
         """A trace that was written anew does not agree with the checkpoint of the first."""
@@ -513,7 +513,7 @@ class TestNotClosed:
         sink.flush()
         finding = verify()
         assert ([], 64, 36, "") == (finding.problems, finding.lines, finding.loose, finding.closed)
-        assert ["the last 36 lines of traces.jsonl are not in the chain yet"] == finding.remarks
+        assert ["36 lines at the end of traces.jsonl not in the chain yet"] == finding.remarks
         sink.close()
 
     def test_a_closed_end_that_was_cut_off(self, copy: Path) -> None:
