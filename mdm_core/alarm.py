@@ -23,6 +23,10 @@ class TimeIsUp(BreakOff):
     """Raised into a component whose time is up."""
 
 
+class _Over(BreakOff):
+    """Raised by a thread into itself, in place of an alarm that would come too late."""
+
+
 class _SignalAlarm:
     """For the main thread: a timer of the operating system, which also breaks off a wait for input, a lock or sleep."""
 
@@ -54,6 +58,7 @@ class _Watch:
     def __init__(self, deadline: float) -> None:
         self.thread = threading.get_ident()
         self.deadline = deadline
+        self.rang = False
 
 
 class _ThreadAlarm:
@@ -87,7 +92,15 @@ class _ThreadAlarm:
         with self._changed:
             if watch in self._watches:
                 self._watches.remove(watch)
-            _raise_in(watch.thread, None)
+        if watch.rang:
+            # An alarm may be on its way yet. It cannot be called off: that would leave the interpreter looking for it
+            # for ever, which is slow, and under a debugger endless. But another exception can take its place.
+            try:
+                _raise_in(watch.thread, _Over)
+                while True:
+                    pass
+            except _Over:
+                pass
 
     def _watch(self) -> None:
         with self._changed:
@@ -95,15 +108,14 @@ class _ThreadAlarm:
                 now = time.monotonic()
                 for watch in self._watches:
                     if watch.deadline <= now:
+                        watch.rang = True
                         _raise_in(watch.thread, TimeIsUp)
                         watch.deadline = now + _AGAIN_S
                 self._changed.wait(min((w.deadline - now for w in self._watches), default=None))
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
-    )
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 _main, _others = _SignalAlarm(), _ThreadAlarm()

@@ -2,6 +2,8 @@
 
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -67,6 +69,26 @@ class TestInTime:
             return "quiet"
 
         assert "quiet" == elsewhere(many)
+
+    def test_a_debugger_can_go_on(self) -> None:
+        """The interpreter is left as it was: it does not look for an alarm that was called off."""
+        program = (
+            "import sys, threading\n"
+            "from mdm_core.alarm import TimeIsUp, call_within\n"
+            "def spin():\n"
+            "    while True: pass\n"
+            "def call():\n"
+            "    try: call_within(0.02, spin)\n"
+            "    except TimeIsUp: pass\n"
+            "    call_within(9, int)\n"
+            "thread = threading.Thread(target=call)\n"
+            "thread.start(), thread.join()\n"
+            "sys.settrace(lambda *event: None)\n"
+            "(lambda: 1)()\n"
+            "print('done')\n"
+        )
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LONG, check=True)
+        assert "done\n" == ran.stdout
 
 
 class TestTooLong:
