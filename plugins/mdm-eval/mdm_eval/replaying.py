@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -31,7 +32,8 @@ class Spool:
     """Keeps differences, in a temporary file when there are many; what they hold is redacted."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed when it is forgotten
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed with its owner
+        weakref.finalize(self, self._file.close)
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
 
     def add(self, difference: dict[str, Any]) -> None:
