@@ -4,39 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from string import ascii_letters, digits
 
 from mdm_redaction.detector import Detector, Finder, Span, by_pattern
 from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_drawn, looks_random
-from mdm_redaction.vocabulary import ANCHORS, NAME_GATE
+from mdm_redaction.vocabulary import ANCHORS, ASKING, BOARD_PARTS, COUNTING, NAME_GATE
 
 Hides = Callable[[str], bool]
 
 _ANCHORS = "|".join(ANCHORS)
 _OPENING = r"(?:\\{0,4}[\"'`]|%22|%27|&quot;|&#34;)"
 _ASSIGNMENT = re.compile(
-    rf"(?:{_ANCHORS})[\w.-]{{0,40}}(?:{_OPENING}|[\])]){{0,2}}\s{{0,4}}"
+    rf"(?P<name>(?:{_ANCHORS})[\w.-]{{0,40}}+)(?:{_OPENING}|[\])]){{0,2}}+\s{{0,4}}+"
     rf"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[AaDd])(?P<gap>(?:\s|\\[nt]){{0,4}})",
     re.IGNORECASE,
 )
 _GATE = (
-    rf"(?i:{NAME_GATE})[\w.\x80-\xff-]*(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
+    rf"(?i:{NAME_GATE})(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
     r"|(?i:\bkeys?|\bauth|\bpass)(?:\\*[\"'`]|%22)?\s*(?:[=:]|%3[ADad])+>?[\s\"'`\\]*[A-Za-z0-9+/_=.-]{16}"
 )
-_NAMED_GATE = rf"[-<\"'][\w:.-]*(?i:{NAME_GATE})[\w:.\x80-\xff-]*[\s\"'>]"
+_NAMED_GATE = rf"[-<\"'][\w:.-]*(?i:{NAME_GATE})[\s\"'>]"
 _QUOTE = re.compile(_OPENING)
 _QUOTED = re.compile(r"[^\x00]{0,4096}?(?=(?<!\\)[\"'`])")
 _BARE = re.compile(
     r"(?:[^\s\"'`&;<>,%\\\x00]|%(?!26|22|27|3B|0A)|\\(?![nrt\"'])|[,;](?![\s\x00]|[\w.-]{1,40}(?:[=:]|\Z)|\Z)){1,4096}"
 )
+_DRAWN = re.compile(r"[A-Za-z0-9+/_~.=-]{16,200}")
 _LINE = re.compile(r"[^\r\n\"'\x00]{1,8000}")
-_KEY_BEFORE = re.compile(r"(?:[\w.-]{1,60} )?(?:[\w.-]{1,60} )?[\w.-]{0,60}\Z")
+_OF_KEYS = ascii_letters + digits + "_.- "
 _HEADER = re.compile(r"(?:set-?)?cookie\Z|(?:proxy-)?authorization\Z", re.IGNORECASE)
-_CODE = re.compile(r"(?:new |await )?[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)*(?:[(\[]|\Z)")
+_CODE = re.compile(r"(?:new |await )?[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)*[(\[]?")
 _NUMERIC = re.compile(r"[\d.,:%/-]{1,11}\Z")
 _FOR_DIGITS = re.compile(r"pin|pw|pass|pwd|code|otp|cv[cv]|secret|senha|contrase|wort|sid", re.IGNORECASE)
 _FOR_WORDS = re.compile(r"pass|pw|senha|contrase|wort|secret", re.IGNORECASE)
 _ENDS = re.compile(r"[ \t]*(?:[\r\n\x00;,|\"'`})\]&]|\\n|\Z)")
-_LAST_OF_KEY = 120
+_LAST_OF_KEY = 80
+_WITHIN_LINE = 150
+_TELLING = ASKING | BOARD_PARTS | COUNTING
 
 _NO_PASSWORDS = frozenset(
     """
@@ -69,9 +73,9 @@ def assignment_detectors(hides: Hides) -> list[Detector]:
             "values of command-line flags and elements whose names are secret",
             _flagged(hides),
             _NAMED_GATE,
-            ("-", "</", "value"),
+            ANCHORS,
         ),
-        *_TOLD,
+        *_told(),
     ]
 
 
@@ -96,7 +100,10 @@ def _value(text: str, match: re.Match[str], hides: Hides) -> Span | None:
         start, end = _quoted(text, quote)
         fits = end > start and not is_placeholder(text[start:end]) and _may_be_digits(key, text[start:end])
         return (start, end) if fits else None
-    found = (_LINE if match["sign"] == ":" and _HEADER.search(key) else _BARE).match(text, match.end())
+    if match["sign"] == ":" and _HEADER.search(key):
+        line = _LINE.match(text, match.end())
+        return line.span() if line is not None and not all(map(is_wordlike, line.group().split())) else None
+    found = _BARE.match(text, match.end())
     if found is None:
         return None
     start, end = found.start(), found.start() + len(found.group().rstrip(" \t.,:;!?)]}"))
@@ -104,17 +111,18 @@ def _value(text: str, match: re.Match[str], hides: Hides) -> Span | None:
 
 
 def _key(text: str, match: re.Match[str]) -> str:
-    start = max(0, match.start() - _LAST_OF_KEY)
-    before = _KEY_BEFORE.search(text, start, match.start())
-    name = re.match(r"[\w.-]*", match.group())
-    return (before.group() if before else "") + (name.group() if name else "")
+    """The name that is assigned to, with up to two words before it."""
+    before = text[max(0, match.start() - _LAST_OF_KEY) : match.start()]
+    last = before[len(before.rstrip(_OF_KEYS)) :].split(" ")[-3:]
+    return " ".join(last) + match["name"]
 
 
 def _is_secret_name(key: str, hides: Hides) -> bool:
     words = key.split(" ")
     if hides(words[-1]):
         # `output pin: 4` and `total tokens: 7` are no secrets, as the keys output_pin and total_tokens are none.
-        return len(words) == 1 or not words[-2] or hides(f"{words[-2]}_{words[-1]}")
+        counted = len(words) > 1 and words[-2].lower() in _TELLING
+        return not counted or hides(f"{words[-2]}_{words[-1]}")
     return any(hides("_".join(words[-n:])) for n in range(2, len(words) + 1))
 
 
@@ -123,7 +131,7 @@ def _is_bare_key(key: str) -> bool:
 
 
 def _random_value(text: str, match: re.Match[str], quote: re.Match[str] | None) -> Span | None:
-    found = _BARE.match(text, match.end() if quote is None else quote.end())
+    found = _DRAWN.match(text, match.end() if quote is None else quote.end())
     return found.span() if found is not None and looks_random(found.group()) else None
 
 
@@ -144,10 +152,10 @@ def _fits(text: str, key: str, match: re.Match[str], start: int, end: int) -> bo
     value = text[start:end]
     if not value or is_placeholder(value) or not _may_be_digits(key, value):
         return False
+    if match["sign"] != ":" and _is_code(value, bool(match["gap"])):
+        return False
     if not match["gap"] and match["sign"] != ":":
-        return not (value.endswith("(") or _looks_like_call(text, start))
-    if match["sign"] != ":" and _CODE.fullmatch(value.rstrip("()[]")) and not any(c.isdigit() for c in value):
-        return False  # `token = get_token()`
+        return True
     if not is_wordlike(value):
         return True
     if value.lower() in _NO_PASSWORDS or not _FOR_WORDS.search(key):
@@ -155,9 +163,12 @@ def _fits(text: str, key: str, match: re.Match[str], start: int, end: int) -> bo
     return _ENDS.match(text, end) is not None
 
 
-def _looks_like_call(text: str, start: int) -> bool:
-    found = _CODE.match(text, start)
-    return found is not None and found.group().endswith(("(", "["))
+def _is_code(value: str, apart: bool) -> bool:
+    """Whether a value is a call or an attribute: ``get_token(``, and ``self.token`` if it stands apart."""
+    found = _CODE.match(value)
+    if found is None:
+        return False
+    return found.group().endswith(("(", "[")) or (apart and found.end() == len(value) and "." in value)
 
 
 def _may_be_digits(key: str, value: str) -> bool:
@@ -171,7 +182,9 @@ _ATTRIBUTE = re.compile(r"(?:name|key|id)\s?=\s?[\"']([\w.-]{1,60})[\"'][^<>\x00
 
 def _flagged(hides: Hides) -> Finder:
     def find(text: str) -> Iterator[Span | None]:
-        for pattern, group in ((_FLAG, 3), (_ELEMENT, 2), (_ATTRIBUTE, 2)):
+        for literal, pattern, group in (("-", _FLAG, 3), ("</", _ELEMENT, 2), ("value", _ATTRIBUTE, 2)):
+            if literal not in text:
+                continue
             for match in pattern.finditer(text):
                 secret = hides(match[1]) and not is_placeholder(match[group])
                 yield match.span(group) if secret else None
@@ -188,55 +201,59 @@ def _is_drawn(match: re.Match[str]) -> bool:
     return looks_drawn(match[1]) and not match[1].isdigit()
 
 
-_TOLD = (
-    Detector(
-        "secrets",
-        "passwords and codes that a sentence tells",
-        by_pattern(
-            r"\b(password|passwort|kennwort|passphrase|passcode|pwd|pin|otp|contrase(?:ñ|n)a|senha|mot de passe|wachtwoord"
-            r"|(?:verification|security|login|sign-in|auth|authentication|one-time|otp|sms|2fa|mfa|access|confirmation"
-            r"|backup|recovery|sicherheits)[ -]?code)\s{1,3}(?:is|was|are|ist|lautet|es|est|é|has been set to|to|:)"
-            r"\s{1,3}[\"'`]?([^\s\"'`\x00]{4,128})",
-            _is_told,
-            group=2,
-            flags=re.IGNORECASE,
+def _is_given(match: re.Match[str]) -> bool:
+    line = match.string[max(0, match.start() - _WITHIN_LINE) : match.start()].rpartition("\n")[2]
+    return any(name in line for name in (("curl",) if match[1] is not None else ("mysql", "sshpass")))
+
+
+def _told() -> list[Detector]:
+    return [
+        Detector(
+            "secrets",
+            "passwords and codes that a sentence tells",
+            by_pattern(
+                r"\b(password|passwort|kennwort|passphrase|passcode|pwd|pin|otp|contrase(?:ñ|n)a|senha|mot de passe|wachtwoord"
+                r"|(?:verification|security|login|sign-in|auth|authentication|one-time|otp|sms|2fa|mfa|access|confirmation"
+                r"|backup|recovery|sicherheits)[ -]?code)\s{1,3}(?:is|was|are|ist|lautet|es|est|é|has been set to|to|:)"
+                r"\s{1,3}[\"'`]?([^\s\"'`\x00]{4,128})",
+                _is_told,
+                group=2,
+                flags=re.IGNORECASE,
+            ),
+            gate=r"(?i:passw|passphrase|passcode|kennwort|pwd|\bpin|otp|contrase|senha|passe|wachtwoord|code)[A-Za-z]*\s+"
+            r"(?:is|was|are|ist|lautet|es|est|é|has|to|:)\s",
+            literals=("passw", "passphrase", "passcode", "kennwort", "pwd", "pin", "otp", "contrase", "senha", "passe")
+            + ("wachtwoord", "code"),
         ),
-        gate=r"(?i:passw|passphrase|passcode|kennwort|pwd|\bpin|otp|contrase|senha|passe|wachtwoord|code)[A-Za-z]*\s+"
-        r"(?:is|was|are|ist|lautet|es|est|é|has|to|:)\s",
-        literals=("passw", "passphrase", "passcode", "kennwort", "pwd", "pin", "otp", "contrase", "senha", "passe")
-        + ("wachtwoord", "code"),
-    ),
-    Detector(
-        "secrets",
-        "long random texts behind a word for a secret",
-        by_pattern(
-            r"\b(?:tokens?|secrets?|credentials?|api[ _-]?keys?|access[ _-]?keys?|passwords?|passphrase|private[ _-]?key)"
-            r"(?:\s{1,2}\([^()\x00]{1,40}\))?(?:\s{1,2}(?:is|was|are|of|for [\w-]{1,30} is|used|value|=|:|->))?"
-            r"[\s:=>\"'`(]{1,5}([A-Za-z0-9+/_~.=-]{16,2000})",
-            _is_drawn,
-            group=1,
-            flags=re.IGNORECASE,
+        Detector(
+            "secrets",
+            "long random texts behind a word for a secret",
+            by_pattern(
+                r"\b(?:tokens?|secrets?|credentials?|api[ _-]?keys?|access[ _-]?keys?|passwords?|passphrase|private[ _-]?key)"
+                r"(?:\s{1,2}\([^()\x00]{1,40}\))?(?:\s{1,2}(?:is|was|are|of|for [\w-]{1,30} is|used|value|=|:|->))?"
+                r"[\s:=>\"'`(]{1,5}([A-Za-z0-9+/_~.=-]{16,2000})",
+                _is_drawn,
+                group=1,
+                flags=re.IGNORECASE,
+            ),
+            gate=r"(?i:token|secret|credential|api[ _-]?key|access[ _-]?key|password|passphrase|private[ _-]?key)s?"
+            r"[\s:=>\"'`(][^\x00]*[A-Za-z0-9+/_~.=-]{16}",
+            literals=("token", "secret", "credential", "key", "password", "passphrase"),
         ),
-        gate=r"(?i:token|secret|credential|api[ _-]?key|access[ _-]?key|password|passphrase|private[ _-]?key)s?"
-        r"[\s:=>\"'`(][^\x00]*[A-Za-z0-9+/_~.=-]{16}",
-        literals=("token", "secret", "credential", "key", "password", "passphrase"),
-    ),
-    Detector(
-        "secrets",
-        "passwords given to curl, mysql and sshpass",
-        by_pattern(
-            r"(?:curl\b[^\x00\n]{0,200}?\s(?:-u|--user)[ =]?[\"']?[\w.@+-]{1,64}:"
-            r"|sshpass\s{1,3}-p\s{0,3}[\"']?|mysql(?:dump|admin)?\b[^\x00\n]{0,120}?\s-p)([^\s\"'\x00]{1,200})",
-            group=1,
+        Detector(
+            "secrets",
+            "passwords given to curl, mysql and sshpass",
+            by_pattern(
+                r"(?:\s(-u|--user)[ =]?[\"']?[\w.@+-]{1,64}:|\s-p\s?[\"']?)([^\s\"'\x00]{1,200})", _is_given, group=2
+            ),
+            gate=r"\s-[up]|\s--user",
+            literals=("curl", "sshpass", "mysql"),
         ),
-        gate=r"curl\s|sshpass\s|mysql\w*\s",
-        literals=("curl", "sshpass", "mysql"),
-    ),
-    Detector(
-        "secrets",
-        "passwords in lines of .netrc",
-        by_pattern(r"\blogin\s{1,4}\S{1,100}\s{1,4}password\s{1,4}([^\s\x00]{1,128})", group=1),
-        gate=r"login\s+\S+\s+password",
-        literals=("login",),
-    ),
-)
+        Detector(
+            "secrets",
+            "passwords in lines of .netrc",
+            by_pattern(r"\blogin\s{1,4}\S{1,100}\s{1,4}password\s{1,4}([^\s\x00]{1,128})", group=1),
+            gate=r"login\s+\S+\s+password",
+            literals=("login",),
+        ),
+    ]

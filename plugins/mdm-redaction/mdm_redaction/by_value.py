@@ -10,7 +10,7 @@ from mdm_core import Redactor, option
 
 from mdm_redaction.assignments import assignment_detectors
 from mdm_redaction.classifier import Classifier, Verdicts
-from mdm_redaction.credentials import CREDENTIALS
+from mdm_redaction.credentials import credential_detectors
 from mdm_redaction.detector import Detector
 from mdm_redaction.engine import Engine
 from mdm_redaction.formats import format_detectors
@@ -37,7 +37,7 @@ def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[Dete
     Returns:
         The detectors, in the order in which they look.
     """
-    secrets = [*CREDENTIALS, *format_detectors(), *assignment_detectors(hides)] if "secrets" in kinds else []
+    secrets = [*credential_detectors(), *format_detectors(), *assignment_detectors(hides)] if "secrets" in kinds else []
     return [*secrets, *personal_detectors(kinds)]
 
 

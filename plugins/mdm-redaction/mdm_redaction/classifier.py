@@ -23,7 +23,7 @@ from mdm_redaction.words import letters_of, names_in, normal_form, readings
 MAX_KEY = 512
 """Longest key, in characters, that is looked at; a longer one is no name, and what it holds is hidden."""
 
-_REMEMBERED = 4096
+_REMEMBERED = 16_384
 _SHORTEST_PART = 4
 
 

@@ -6,6 +6,7 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from hashlib import sha256
 from string import ascii_letters, digits
 from urllib.parse import unquote
 
@@ -15,10 +16,9 @@ from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_drawn, l
 _LONGEST_PEM = 20_000
 _LONG = 16
 _SCHEMES = "bearer|basic|negotiate|token|apikey|api-key|key|ssws|genie-?key"
-# What was encoded ends a word too; the looks behind stand after the literal so that it is searched for first.
-_JWT_HEAD = (
-    r"(?:eyJ|eyA|ewo)(?:(?<![A-Za-z0-9_-]...)|(?<=%[0-9A-Fa-f]{2}...)|(?<=\\[nrt]...)|(?<=\\u00[0-9a-fA-F]{2}...))"
-)
+_BEFORE_HOST = re.compile(r"@(?=[\w\[])")
+_LONGEST_LOGIN = 400
+_NO_LOGIN = re.compile(r"[\s\"'<>\x00]|@[^@]{0,400}[/?]")
 _PORT = re.compile(r"\d{1,5}[/?#]")
 _PEM_HEAD = re.compile(
     r"(?:-{4,5}|%2D%2D%2D%2D%2D)[ +]?(?:%20)?BEGIN[ +%0-9A-Z]{1,60}PRIVATE(?:[ +]|%20){1,2}KEY[ +%0-9A-Z]{0,12}[-%]"
@@ -61,13 +61,27 @@ def _is_credential(match: re.Match[str]) -> bool:
     return looks_mixed(value) or (len(value) >= _LONG and not is_wordlike(value))
 
 
-def _is_password(match: re.Match[str]) -> bool:
+def _url_credentials(text: str) -> Iterator[Span | None]:
+    for match in _BEFORE_HOST.finditer(text):
+        end = match.start()
+        start = text.rfind("://", max(0, end - _LONGEST_LOGIN), end) + 3
+        yield _login_span(text, start, end) if start > 2 else None
+
+
+def _login_span(text: str, start: int, end: int) -> Span | None:
+    """What is secret of what stands between ``://`` and an ``@``."""
+    login = text[start:end]
+    if _NO_LOGIN.search(login):
+        return None
+    user, colon, password = login.partition(":")
+    if "/" in user or "?" in user:
+        return None
+    if not colon:
+        return (start, end) if looks_drawn(user) and looks_mixed(user) else None
     # In `http://host:8080/@ann` the colon is that of a port.
-    return _PORT.match(match[1]) is None and not is_placeholder(match[1])
-
-
-def _is_user_token(match: re.Match[str]) -> bool:
-    return looks_drawn(match[1]) and looks_mixed(match[1])
+    if not password or _PORT.match(password) or is_placeholder(password):
+        return None
+    return start + len(user) + 1, end
 
 
 def _is_bot(match: re.Match[str]) -> bool:
@@ -92,128 +106,122 @@ _WIF = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def _is_wif(match: re.Match[str]) -> bool:
-    return at_word(match) and looks_random(match.group())
+    number = 0
+    for character in match.group():
+        number = number * len(_WIF) + _WIF.index(character)
+    decoded = number.to_bytes(40, "big").lstrip(b"\0")
+    return at_word(match) and sha256(sha256(decoded[:-4]).digest()).digest()[:4] == decoded[-4:]
 
 
-CREDENTIALS = (
-    Detector(
-        "secrets",
-        "private keys in PEM, PGP and PuTTY form, also cut off",
-        _pem_keys,
-        gate=r"PRIVATE(?:[ +]|%20)+KEY|PuTTY-User-Key-File",
-        literals=("private key", "private+key", "private%20key", "putty-user-key-file"),
-    ),
-    Detector(
-        "secrets",
-        "JSON web tokens and other tokens of base64 parts",
-        by_pattern(
-            _JWT_HEAD + r"[A-Za-z0-9_-]{6,8000}(?:\.|%2E)[A-Za-z0-9_-]{2,16000}"
-            r"(?:(?:\.|%2E)[A-Za-z0-9_-]{0,16000}){0,3}",
-            lambda match: len(match.group()) >= 24,
+def credential_detectors() -> list[Detector]:
+    """Make the detectors of credentials that need no name beside them."""
+    return [
+        Detector(
+            "secrets",
+            "private keys in PEM, PGP and PuTTY form, also cut off",
+            _pem_keys,
+            gate=r"PRIVATE(?:[ +]|%20)+KEY|PuTTY-User-Key-File",
+            literals=("private key", "private+key", "private%20key", "putty-user-key-file"),
         ),
-        gate=r"(?:eyJ|eyA|ewo)[A-Za-z0-9_-]{6,}(?:\.|%2E)[A-Za-z0-9_-]",
-        literals=("eyj", "eya", "ewo"),
-    ),
-    Detector(
-        "secrets",
-        "credentials in authorization headers: bearer, basic and other schemes",
-        by_pattern(
-            rf"({_SCHEMES})(?:[ \t]|\+|%20|\\t){{1,3}}[\"']?"
-            r"([A-Za-z0-9._~+/=:%$!-]{8,8000})",
-            _is_credential,
-            group=2,
-            flags=re.IGNORECASE,
+        Detector(
+            "secrets",
+            "JSON web tokens and other tokens of base64 parts",
+            by_pattern(
+                r"(?:eyJ|eyA|ewo)(?<![A-Za-z0-9_-]...)[A-Za-z0-9_-]{6,8000}(?:\.|%2E)[A-Za-z0-9_-]{2,16000}"
+                r"(?:(?:\.|%2E)[A-Za-z0-9_-]{0,16000}){0,3}",
+                lambda match: len(match.group()) >= 24,
+            ),
+            gate=r"(?:eyJ|eyA|ewo)[A-Za-z0-9_-]{6,}(?:\.|%2E)[A-Za-z0-9_-]",
+            literals=("eyj", "eya", "ewo"),
         ),
-        gate=rf"(?i:{_SCHEMES})(?:[ \t+]|%20|\\t)+[\"']?[A-Za-z0-9._~+/=:%$!-]{{8}}",
-        literals=tuple(_SCHEMES.split("|")),
-    ),
-    Detector(
-        "secrets",
-        "passwords in URLs and connection strings: scheme://user:password@host",
-        by_pattern(
-            r"(?::|%3A)(?://|\\/\\/|%2F%2F)[^\s:@/\"'<>\x00]{0,128}?(?::|%3A)([^\s\"'<>\x00]{1,256}?)"
-            r"(?:@|%40)(?=[^@\s\x00]{1,256}(?:[/?#\"'\s,;\x00]|\Z)|\[)",
-            _is_password,
-            group=1,
+        Detector(
+            "secrets",
+            "credentials in authorization headers: bearer, basic and other schemes",
+            by_pattern(
+                rf"({_SCHEMES})(?:[ \t]|\+|%20|\\t){{1,3}}[\"']?"
+                r"([A-Za-z0-9._~+/=:%$!-]{8,8000})",
+                _is_credential,
+                group=2,
+                flags=re.IGNORECASE,
+            ),
+            gate=rf"(?i:{_SCHEMES})(?:[ \t+]|%20|\\t)+[\"']?[A-Za-z0-9._~+/=:%$!-]{{8}}",
+            literals=("bearer", "basic", "negotiate", "token", "api", "key", "ssws", "genie"),
+            leading=True,
         ),
-        gate=r"(?::|%3A)(?://|\\/\\/|%2F%2F)[^\s/@\"'<>\x00]*(?::|%3A)[^\s\"'<>\x00]+(?:@|%40)",
-        literals=("://", ":\\/\\/", "%3a%2f%2f", "%3a//"),
-    ),
-    Detector(
-        "secrets",
-        "tokens in the place of a URL's user",
-        by_pattern(r"://([A-Za-z0-9_.~%+-]{16,256})@", _is_user_token, group=1),
-        gate=r"://[A-Za-z0-9_.~%+-]{16,}@",
-        literals=("://",),
-    ),
-    Detector(
-        "secrets",
-        "URLs of Slack, Discord, Teams and Zapier webhooks",
-        by_pattern(
-            r"(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks"
-            r"|webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch)/([A-Za-z0-9_/@.-]{8,400})",
-            group=1,
-            flags=re.IGNORECASE,
+        Detector(
+            "secrets",
+            "passwords and tokens in URLs and connection strings: scheme://user:password@host",
+            _url_credentials,
+            gate=r"://[^\s/@\"'<>\x00]*:[^\s\"'<>\x00]+@|://[A-Za-z0-9_.~%+-]{16,}@",
+            literals=("://",),
         ),
-        gate=r"(?i:hooks\.slack\.com/|/webhooks/|webhook\.office\.com/|hooks\.zapier\.com/)",
-        literals=("hooks.slack.com/", "webhooks/", "webhook.office.com/", "hooks.zapier.com/"),
-    ),
-    Detector(
-        "secrets",
-        "Telegram bot tokens",
-        by_pattern(r"(?:bot)?(\d{6,12}:[A-Za-z0-9_-]{32,40})(?![A-Za-z0-9_-])", _is_bot, group=1),
-        gate=r"[0-9]{6}:[A-Za-z0-9_-]{32}",
-    ),
-    Detector(
-        "secrets",
-        "Discord bot tokens",
-        by_pattern(r"[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,44}", at_word),
-        gate=r"\b[MNO][A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{8}",
-        literals=(".",),
-    ),
-    Detector(
-        "secrets",
-        "Mailchimp keys",
-        by_pattern(r"[0-9a-f]{32}-us\d{1,2}(?!\w)", at_word),
-        gate=r"[0-9a-f]{3}-us[0-9]",
-        literals=("-us",),
-    ),
-    Detector(
-        "secrets",
-        "Azure client secrets and keys with a checksum mark",
-        _azure_keys,
-        gate=r"[78]Q~[A-Za-z0-9_~.-]{31}|\+AS[te][A-Z]|AzFu|AzCa|ACDB|ACRs|JQQJ99|AZDO",
-        literals=("q~", "+ast", "+ase", "azfu", "azca", "acdb", "acrs", "jqqj99", "azdo"),
-    ),
-    Detector(
-        "secrets",
-        "hashed passwords: crypt, bcrypt, Argon2, PBKDF2, scrypt, LDAP",
-        by_pattern(
-            r"\$(?:2[abxy]?|5|6|7|y|gy|1|apr1|md5|sha1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d{1,3})?|bcrypt-sha256|P|H|S)"
-            r"\$[A-Za-z0-9./$=,+_-]{20,400}"
-            r"|(?:pbkdf2|argon2|bcrypt|scrypt|md5|sha1)_?(?:sha1|sha256|sha512|id)?\$[A-Za-z0-9./$=,+_-]{24,400}"
-            r"|\{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[A-Z0-9-]{0,10})\}[A-Za-z0-9./$=,+_-]{16,400}",
+        Detector(
+            "secrets",
+            "URLs of Slack, Discord, Teams and Zapier webhooks",
+            by_pattern(
+                r"(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks"
+                r"|webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch)/([A-Za-z0-9_/@.-]{8,400})",
+                group=1,
+                flags=re.IGNORECASE,
+            ),
+            gate=r"(?i:hooks\.slack\.com/|/webhooks/|webhook\.office\.com/|hooks\.zapier\.com/)",
+            literals=("hooks.slack.com/", "webhooks/", "webhook.office.com/", "hooks.zapier.com/"),
         ),
-        gate=r"\$[A-Za-z0-9./$=,+_-]{20}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2)[A-Z0-9-]*\}[A-Za-z0-9./$=,+_-]{16}",
-        literals=("$", "{s", "{m", "{crypt", "{pbkdf2"),
-    ),
-    Detector(
-        "secrets",
-        "Bitcoin private keys",
-        by_pattern(rf"(?:[5][{_WIF}]{{50}}|[KLc9][{_WIF}]{{50,51}})(?![A-Za-z0-9])", _is_wif),
-        gate=rf"\b[5KLc9][{_WIF}]{{50}}",
-    ),
-    Detector(
-        "secrets",
-        "signatures and credentials in signed URLs of AWS and Google Cloud",
-        by_pattern(
-            r"(?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|AWSAccessKeyId)"
-            r"(?:=|%3D)([^&\s\"'<>\x00]{8,3000})",
-            group=1,
-            flags=re.IGNORECASE,
+        Detector(
+            "secrets",
+            "Telegram bot tokens",
+            by_pattern(r"(?:bot)?(\d{6,12}:[A-Za-z0-9_-]{32,40})(?![A-Za-z0-9_-])", _is_bot, group=1),
+            gate=r"[0-9]{6}:[A-Za-z0-9_-]{32}",
         ),
-        gate=r"(?i:X-Amz-|X-Goog-|AWSAccessKeyId)",
-        literals=("x-amz-", "x-goog-", "awsaccesskeyid"),
-    ),
-)
-"""Detectors of credentials that need no name beside them."""
+        Detector(
+            "secrets",
+            "Discord bot tokens",
+            by_pattern(r"[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,44}", at_word),
+            gate=r"\b[MNO][A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{8}",
+            literals=(".",),
+        ),
+        Detector(
+            "secrets",
+            "Mailchimp keys",
+            by_pattern(r"[0-9a-f]{32}-us\d{1,2}(?!\w)", at_word),
+            gate=r"[0-9a-f]{3}-us[0-9]",
+            literals=("-us",),
+        ),
+        Detector(
+            "secrets",
+            "Azure client secrets and keys with a checksum mark",
+            _azure_keys,
+            gate=r"[78]Q~[A-Za-z0-9_~.-]{31}|\+AS[te][A-Z]|AzFu|AzCa|ACDB|ACRs|JQQJ99|AZDO",
+            literals=("q~", "+ast", "+ase", "azfu", "azca", "acdb", "acrs", "jqqj99", "azdo"),
+        ),
+        Detector(
+            "secrets",
+            "hashed passwords: crypt, bcrypt, Argon2, PBKDF2, scrypt, LDAP",
+            by_pattern(
+                r"\$(?:2[abxy]?|5|6|7|y|gy|1|apr1|md5|sha1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d{1,3})?|bcrypt-sha256|P|H|S)"
+                r"\$[A-Za-z0-9./$=,+_-]{20,400}"
+                r"|(?:pbkdf2|argon2|bcrypt|scrypt|md5|sha1)_?(?:sha1|sha256|sha512|id)?\$[A-Za-z0-9./$=,+_-]{24,400}"
+                r"|\{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[A-Z0-9-]{0,10})\}[A-Za-z0-9./$=,+_-]{16,400}",
+            ),
+            gate=r"\$[A-Za-z0-9./$=,+_-]{20}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2)[A-Z0-9-]*\}[A-Za-z0-9./$=,+_-]{16}",
+            literals=("$", "{s", "{m", "{crypt", "{pbkdf2"),
+        ),
+        Detector(
+            "secrets",
+            "Bitcoin private keys",
+            by_pattern(rf"(?:[5][{_WIF}]{{50}}|[KLc9][{_WIF}]{{50,51}})(?![A-Za-z0-9])", _is_wif),
+            gate=rf"\b[5KLc9][{_WIF}]{{50}}",
+        ),
+        Detector(
+            "secrets",
+            "signatures and credentials in signed URLs of AWS and Google Cloud",
+            by_pattern(
+                r"(?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|AWSAccessKeyId)"
+                r"(?:=|%3D)([^&\s\"'<>\x00]{8,3000})",
+                group=1,
+                flags=re.IGNORECASE,
+            ),
+            gate=r"(?i:X-Amz-|X-Goog-|AWSAccessKeyId)",
+            literals=("x-amz-", "x-goog-", "awsaccesskeyid"),
+        ),
+    ]

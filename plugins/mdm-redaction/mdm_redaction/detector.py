@@ -11,10 +11,14 @@ import attrs
 SEPARATOR = "\x00"
 """Stands between the texts that are looked through together; no detector may match across it."""
 
+UNBROKEN = 15
+"""Length of the shortest key that is known by how it begins."""
+
 Span: TypeAlias = tuple[int, int]
 Finder: TypeAlias = Callable[[str], Iterator[Span | None]]
 
-_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|\\[nrtbf]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2})\Z")
+_WORDS = re.compile(r"[^\W\d_]+|[#§]")
+_BEFORE = 30
 
 
 def same(text: str) -> str:
@@ -36,6 +40,8 @@ class Detector:
             makes its automaton explode.
         literals: Texts in lower case of which one stands in every text in which ``find`` finds something; none if
             nothing is known.
+        leading: Whether each literal stands where a word begins.
+        unbroken: Whether what it finds begins with a literal and goes on for ``UNBROKEN`` characters without a space.
         normal: Writes what was found so that the same thing is always written the same, for tokens.
     """
 
@@ -44,6 +50,8 @@ class Detector:
     find: Finder
     gate: str
     literals: tuple[str, ...] = ()
+    leading: bool = False
+    unbroken: bool = False
     normal: Callable[[str], str] = same
 
 
@@ -70,15 +78,27 @@ def by_pattern(
     return find
 
 
+def words_before(text: str, start: int) -> list[str]:
+    """Give the last words before a place in a text, in lower case.
+
+    Args:
+        text: The text.
+        start: The place.
+
+    Returns:
+        At most three; numbers are no words.
+    """
+    return _WORDS.findall(text[max(0, start - _BEFORE) : start].lower())[-3:]
+
+
 def begins(text: str, start: int) -> bool:
-    """Tell whether a word begins at a place in a text, also after a character that was encoded (``%3D``, ``\\n``).
+    """Tell whether a word begins at a place in a text.
 
     Args:
         text: The text.
         start: The place.
     """
-    before = text[start - 1 : start]
-    return not before.isalnum() or _ENCODED.search(text, max(0, start - 6), start) is not None
+    return not text[start - 1 : start].isalnum()
 
 
 def at_word(match: re.Match[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,7 +17,8 @@ Fits: TypeAlias = Callable[[str], str | None]
 """Says of a value under a key that names its kind what it comes to in its normal form; None if it is not of the kind."""
 
 _REMEMBERED = 8192
-_LONG = 16_384
+_LONG = 4096
+_FEW = range(MAX_DEPTH)
 _MAX_NUMBER = 10**40
 # What core itself calls things. They are looked up, not looked through.
 _CORE_KEYS = (
@@ -67,31 +68,78 @@ class Engine:
             ``data`` itself if there is nothing to hide; else a dict that shares with it what needed no change.
         """
         try:
-            look = _Look(self._clean_keys, self._clean_texts, self)
-            if look.at(data) and self._are_clean(look):
+            texts: list[str] = []
+            keys: list[str] = []
+            if self._is_plain(data, texts, keys) and (not (texts or keys) or self._are_clean(texts, keys)):
                 return data
             redacted: Mapping[str, Any] = self._walked(data)
         except Exception:
             return {"redaction": MASK}
         return redacted
 
-    def _are_clean(self, look: _Look) -> bool:
-        if not look.texts and not look.keys:
-            return True
-        joined = SEPARATOR.join(["", *look.texts, *look.keys, ""])
-        if _HOLDS_JSON.search(joined) or not self._scanner.is_clean(joined):
-            return False
-        if len(joined) < _LONG:
-            self._remember(look.keys, look.texts)
+    def _is_plain(self, data: Mapping[str, Any], texts: list[str], keys: list[str]) -> bool:
+        """Look at data that is plain and not deep, which is what nearly all data is.
+
+        Args:
+            data: The data.
+            texts: Takes the texts that are not known to be clean.
+            keys: Takes the keys that are not.
+
+        Returns:
+            False if there is something to hide already, or if it takes a walk to tell.
+        """
+        found: list[Any] = [data]
+        add, text, clean = found.append, texts.append, self._clean_texts
+        has_clean_keys, smallest = self._clean_keys.issuperset, self.smallest_number
+        for container, _ in zip(found, _FEW, strict=False):  # there may be a ring of them
+            values: Iterable[Any] = container
+            if isinstance(container, dict):
+                if not has_clean_keys(container) and not self._are_harmless(container, keys):
+                    return False
+                values = container.values()
+            elif type(container) is not list and type(container) is not tuple:
+                return False
+            for value in values:
+                kind = type(value)
+                if kind is float:
+                    pass
+                elif kind is str:
+                    if value not in clean:
+                        text(value)
+                elif kind is int:
+                    if value >= smallest:
+                        text(str(value))
+                elif value is not None and kind is not bool:
+                    add(value)
+        return len(found) <= MAX_DEPTH
+
+    def _are_harmless(self, data: Mapping[Any, Any], keys: list[str]) -> bool:
+        for key in data:
+            if key in self._clean_keys:
+                continue
+            if key in _VALUE_KEYS:
+                if _named(data, self.hides):
+                    return False
+            elif key.__class__ is not str or self.hides(key) or self.fits(key) is not None:
+                return False
+            else:
+                keys.append(key)
         return True
 
-    def _remember(self, keys: Iterable[str], texts: Iterable[str]) -> None:
-        if len(self._clean_keys) > _REMEMBERED:
-            self._clean_keys.intersection_update(_CORE_KEYS)
+    def _are_clean(self, texts: list[str], keys: list[str]) -> bool:
+        joined = SEPARATOR.join(["", *texts, *keys, ""])
+        if len(joined) > _LONG or _HOLDS_JSON.search(joined) or not self._scanner.is_clean(joined):
+            return False
+        self._remember(texts, keys)
+        return True
+
+    def _remember(self, texts: Iterable[str], keys: Iterable[str]) -> None:
         if len(self._clean_texts) > _REMEMBERED:
             self._clean_texts.clear()
-        self._clean_keys.update(keys)
+        if len(self._clean_keys) > _REMEMBERED:
+            self._clean_keys.intersection_update(_CORE_KEYS)
         self._clean_texts.update(texts)
+        self._clean_keys.update(keys)
 
     def _walked(self, data: Mapping[str, Any]) -> Any:
         gathering = _Gathering(self)
@@ -99,65 +147,6 @@ class Engine:
         texts = (gathering.texts | gathering.keys) - self._clean_keys - self._clean_texts
         changed = self._scanner.changed(texts)
         return _Replacing(self, changed).clean(data)
-
-
-class _Look:
-    """A look at plain data that is not deep, which is what nearly all data is."""
-
-    def __init__(self, clean_keys: set[str], clean_texts: set[str], engine: Engine) -> None:
-        self._clean_keys = clean_keys
-        self._clean_texts = clean_texts
-        self._engine = engine
-        self.texts: list[str] = []
-        self.keys: list[str] = []
-
-    def at(self, data: Mapping[str, Any]) -> bool:
-        """Collect the texts and keys that are not known to be clean.
-
-        Returns:
-            False if there is something to hide already, or if it takes a walk to tell.
-        """
-        found: list[Any] = [data]
-        add, text, clean = found.append, self.texts.append, self._clean_texts
-        has_clean_keys, smallest = self._clean_keys.issuperset, self._engine.smallest_number
-        for container in found:
-            if isinstance(container, dict):
-                if not has_clean_keys(container) and not self._learn(container):
-                    return False
-                values: Collection[Any] = container.values()
-            elif container.__class__ is list or container.__class__ is tuple:
-                values = container
-            else:
-                return False
-            for value in values:
-                kind = value.__class__
-                if kind is float:
-                    continue
-                if kind is str:
-                    if value not in clean:
-                        text(value)
-                elif kind is int:
-                    if value >= smallest:
-                        text(str(value))
-                elif kind is not bool and value is not None:
-                    add(value)
-            if len(found) > MAX_DEPTH:
-                return False
-        return True
-
-    def _learn(self, keys: Mapping[Any, Any]) -> bool:
-        engine = self._engine
-        for key in keys:
-            if key in self._clean_keys:
-                continue
-            if key in _VALUE_KEYS:
-                if _named(keys, engine.hides):
-                    return False
-                continue
-            if key.__class__ is not str or engine.hides(key) or engine.fits(key) is not None:
-                return False
-            self.keys.append(key)
-        return True
 
 
 class _TextWalk(Walk):

@@ -55,6 +55,8 @@ class Format:
             find=by_pattern(pattern, _at_drawn_word if self.drawn else at_word),
             gate=gate,
             literals=tuple(prefix.lower() for prefix in self.prefixes),
+            leading=True,
+            unbroken=True,
         )
 
 
@@ -110,7 +112,7 @@ FORMATS = (
     Format("Heroku", ("HRKU-",), _URL, 30),
     Format("Netlify", ("nfp_", "nfc_", "nfo_", "nfu_"), _URL, 30),
     Format("Vercel", ("vcp_", "vci_", "vca_", "vcr_", "vck_"), _URL, 24),
-    Format("Fly.io", ("FlyV1 fm1r_", "FlyV1 fm2_", "fm1r_", "fm2_", "fo1_"), _BASE64 + ",", 30),
+    Format("Fly.io", ("fm1r_", "fm2_", "fo1_"), _BASE64 + ",", 30),
     Format("Cloudflare", ("cfut_", "cfat_", "cfk_"), _URL, 36),
     Format("Cloudflare origin CA", ("v1.0-",), _URL, 100),
     Format("Linear", ("lin_api_", "lin_oauth_", "lin_wh_"), _ALNUM, 30),
@@ -159,7 +161,6 @@ FORMATS = (
     Format("Zoho", ("1000.",), "0-9a-f.", 60),
     Format("Salesforce", ("00D",), _DOTTED + "!", 80),
     Format("Microsoft refresh token", ("0.A", "M.R3_", "M.C5", "M.C1"), _URL + "*!$.", 100),
-    Format("Okta", ("SSWS 00",), _URL, 30),
     Format("Alibaba Cloud", ("LTAI",), _ALNUM, 12, drawn=True),
     Format("Tencent Cloud", ("AKID",), _ALNUM, 28, drawn=True),
     Format("Yandex Cloud", ("AQVN", "YCAJE", "t1.9eu"), _DOTTED + "=", 20, drawn=True),

@@ -10,9 +10,10 @@ from mdm_redaction.engine import Fits
 from mdm_redaction.national import IDS
 from mdm_redaction.personal import digits_of, lower_of, plain_of
 from mdm_redaction.randomness import looks_random
+from mdm_redaction.vocabulary import shortest
 from mdm_redaction.words import names_in, normal_form, readings
 
-_REMEMBERED = 4096
+_REMEMBERED = 16_384
 _CARRIERS = frozenset(
     """
     1 2 3 alt alternate customer display e164 formatted full hash home input main new no nr num number numbers old
@@ -33,6 +34,8 @@ _IDS = """
 _IPS = "ip ipaddr ipaddress ipv4 ipv6 clientip remoteip remoteaddr remoteaddress sourceip srcip userip xforwardedfor"
 _EMAILS = "email emailaddress mail emailaddr emails recipientemail useremail"
 _IBANS = "iban ibannumber bankiban"
+
+_KEYS = frozenset(("key", "keys", "auth", "access"))
 
 _EMAIL = re.compile(r"\s*\S{1,200}@\S{1,200}\s*\Z")
 _NUMBER = re.compile(r"[\s+(]*[0-9A-Za-z](?:[\s()./+\u00a0-]{0,3}[0-9A-Za-z])*[\s)]*\Z")
@@ -79,7 +82,6 @@ def _called(ids: str) -> Iterator[str]:
 
 
 _FITS: dict[str, tuple[frozenset[str], Fits]] = {
-    "secrets": (frozenset("key keys auth access".split()), _drawn),
     "email": (frozenset(_EMAILS.split()), _email),
     "phone": (frozenset(map(normal_form, _PHONES.split())), _digits_between(6, 17)),
     "card": (frozenset(_CARDS.split()), _digits_between(12, 19)),
@@ -98,6 +100,8 @@ class Named:
 
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = [_FITS[kind] for kind in _FITS if kind in kinds]
+        self._stems = shortest({word for words, _ in self._kinds for word in words})
+        self._secrets = "secrets" in kinds
         self._known: dict[str, Fits | None] = {}
 
     def __call__(self, key: str) -> Fits | None:
@@ -118,7 +122,10 @@ class Named:
 
     def _find(self, key: str) -> Fits | None:
         names = names_in(key)
-        if not names:
+        form = normal_form(names[-1]) if names else ""
+        if self._secrets and form in _KEYS:
+            return _drawn
+        if not any(stem in form for stem in self._stems):
             return None
         forms = set(_forms(names[-1]))
         return next((fits for words, fits in self._kinds if not words.isdisjoint(forms)), None)

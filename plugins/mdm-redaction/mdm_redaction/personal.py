@@ -7,14 +7,25 @@ import re
 from collections.abc import Callable, Collection, Iterator
 
 from mdm_redaction.checksums import luhn, mod97
-from mdm_redaction.detector import Detector, begins, by_pattern
+from mdm_redaction.detector import Detector, Span, begins, by_pattern, words_before
 from mdm_redaction.national import IDS, NationalId
 
 KINDS = ("email", "phone", "card", "iban", "ip", "national_id")
 """The kinds of personal data that can be switched on."""
 
-_AT = r"(?:@|%40|\\u0040|＠|&#64;| ?[\[({](?:at|AT)[\])}] ?| (?:AT|at) (?=[\w-]{1,40} (?:DOT|dot) ))"
-_DOT = r"(?:\.|%2E| ?[\[({](?:dot|DOT)[\])}] ?| (?:DOT|dot) )"
+_LETTERS = "\u00c0-\u024f\u0370-\u1fff\u3040-\u9fff\uac00-\ud7a3"
+_LABEL = rf"[A-Za-z0-9{_LETTERS}-]{{1,63}}+"
+_DOT = r"(?:\.| ?[\[({](?:dot|DOT)[\])}] ?| (?:DOT|dot) )"
+_DOTS = re.compile(_DOT)
+_DOMAIN = re.compile(
+    rf"(?:@| ?[\[({{](?:at|AT)[\])}}] ?| (?:AT|at) (?=[\w-]{{1,40}} (?:DOT|dot) ))"
+    rf"{_LABEL}(?:{_DOT}{_LABEL}){{1,8}}+",
+    re.ASCII,
+)
+_NAME_REVERSED = re.compile(r"[\w.+'&=*%-]{1,64}|\"[^\"\s\x00]{1,62}\"")
+_LONGEST_NAME = 64
+_TOP = re.compile(rf"(?:xn--[a-z0-9-]{{2,40}}|[A-Za-z{_LETTERS}]{{2,24}})(?![A-Za-z0-9{_LETTERS}])")
+_HOSTLY = frozenset("git hg svn".split())
 _NO_DOMAINS = frozenset(
     """
     avif bmp bz2 c cfg conf cpp css csv dll exe gif go gz h html ico ini jar java jpeg jpg js json jsx kt lock log lua
@@ -46,22 +57,21 @@ _IBAN_LENGTHS = dict(
         "SC:31 SD:18 SE:24 SI:19 SK:24 SM:27 SO:23 ST:25 SV:28 TL:23 TN:24 TR:26 UA:29 VA:22 VG:24 XK:20 YE:30"
     ).split()
 )
-_ABOUT_VERSIONS = re.compile(
-    r"(?:\bv|version|ver\.?|release|build|firmware|driver|chrome|chromium|firefox|edge|safari|section|sect\.?|chapter|"
-    r"clause|figure|fig\.?|table|oid|§|rev\.?|upgraded? to|python|kernel)[\s/:=\"'-]{0,3}\Z",
-    re.IGNORECASE,
+_VERSIONS = frozenset(
+    """
+    build chapter chrome chromium clause dotnet driver edge fig figure firefox firmware kernel oid opera python release
+    rev revision safari sec sect section table v ver version §
+    """.split()
 )
-_ABOUT_ORDERS = re.compile(
-    r"(?:order|invoice|tracking|shipment|parcel|ticket|reference|ref|case|serial|sku|isbn|ean|gtin|upc|batch|lot|imei|"
-    r"transaction|trace|request|session|event|item|part|article|product|po|id|uuid|hash|sha|commit|timestamp|epoch|ts)"
-    r"[\s_-]{0,2}(?:number|num|no|nr|id|code)?\.?[\s:=#\"'-]{0,4}\Z",
-    re.IGNORECASE,
+_ORDERS = frozenset(
+    """
+    article batch case commit ean epoch event gtin hash id imei invoice isbn item lot order parcel part po product ref
+    reference request serial session sha shipment sku ticket timestamp trace tracking transaction ts upc uuid #
+    """.split()
 )
-_ABOUT_CARDS = re.compile(
-    r"(?:card|visa|master|amex|american express|discover|maestro|\bpan\b|\bcc\b|kreditkarte|carte|tarjeta|carta)[^\x00]{0,24}\Z",
-    re.IGNORECASE,
-)
-_WITHIN = 40
+_NUMBERS = frozenset("code id no nr num number".split())
+_CARDS = frozenset("amex american card carta carte cc discover express kreditkarte maestro mastercard pan tarjeta visa".split())
+_PHONES = frozenset("call cell fax handy mob mobile phone ruf rufnummer sms tel telefon telephone whatsapp".split())
 
 
 def digits_of(text: str) -> str:
@@ -79,6 +89,13 @@ def lower_of(text: str) -> str:
     return text.lower().replace("%40", "@").replace("%2e", ".").replace("\\u0040", "@")
 
 
+def _is_about(things: frozenset[str], words: list[str]) -> bool:
+    """Whether the words before a number say that it is that of a thing, such as ``order no``."""
+    if words and words[-1] in things:
+        return True
+    return len(words) > 1 and words[-1] in _NUMBERS and words[-2] in things
+
+
 def _is_apart(text: str, start: int, end: int) -> bool:
     """Whether a number is neither the continuation nor the beginning of a longer one."""
     before, after = text[max(0, start - 2) : start], text[end : end + 2]
@@ -90,20 +107,42 @@ def _is_apart(text: str, start: int, end: int) -> bool:
     )
 
 
-def _is_email(match: re.Match[str]) -> bool:
-    text, start = match.string, match.start()
-    if match["top"].lower() in _NO_DOMAINS or match["name"][-1:] in "._":
-        return False
-    scheme = text.rfind("://", max(0, start - 200), start)
-    # In `scheme://user@host` and in `git@host:path` no person's address stands.
-    if scheme >= 0 and not re.search(r"[\s/?#\x00]", text[scheme + 3 : start]):
-        return False
-    return not (match["name"].lower() in ("git", "hg", "svn") and text[match.end() : match.end() + 1] in ":/")
+def _emails(text: str) -> Iterator[Span | None]:
+    for match in _DOMAIN.finditer(text):
+        yield _email_span(text, match)
+
+
+def _email_span(text: str, match: re.Match[str]) -> Span | None:
+    at, end = match.span()
+    name = _NAME_REVERSED.match(text[max(0, at - _LONGEST_NAME) : at][::-1])
+    if name is None or not any(map(str.isalnum, name.group())):
+        return None
+    start = at - name.end()
+    stop = _end_of_domain(text[at:end])
+    if stop is None or name.group()[::-1].lower() in _HOSTLY or text[start - 3 : start] == "://":
+        return None
+    return start, at + stop
+
+
+def _end_of_domain(domain: str) -> int | None:
+    """Where a domain ends with a top level; None if it does nowhere."""
+    for dot in reversed([*_DOTS.finditer(domain)]):
+        top = _TOP.match(domain, dot.end())
+        if top is not None:
+            return None if top.group().lower() in _NO_DOMAINS else top.end()
+    return None
 
 
 def _is_international(match: re.Match[str]) -> bool:
     digits = digits_of(match[1])
-    return 8 <= len(digits) - (2 if digits.startswith("00") else 0) <= 15 and _has_one_point(match[1])
+    if not _has_one_point(match[1]):
+        return False
+    if not digits.startswith("00"):
+        return 8 <= len(digits) <= 15
+    text, start = match.string, match.start(1)
+    # Without a plus a number of nothing but digits may be any number.
+    apart = len(digits) < len(match[1]) or not _PHONES.isdisjoint(words_before(text, start))
+    return apart and 10 <= len(digits) <= 17 and _is_apart(text, start, match.end(1))
 
 
 def _has_one_point(number: str) -> bool:
@@ -113,8 +152,7 @@ def _has_one_point(number: str) -> bool:
 
 def _is_national(match: re.Match[str]) -> bool:
     text, start, end = match.string, match.start(), match.end()
-    before = text[max(0, start - _WITHIN) : start]
-    return _is_apart(text, start, end) and _ABOUT_ORDERS.search(before) is None
+    return _is_apart(text, start, end) and not _is_about(_ORDERS, words_before(text, start))
 
 
 def _is_told_phone(match: re.Match[str]) -> bool:
@@ -126,14 +164,15 @@ def _is_card(match: re.Match[str]) -> bool:
     digits = digits_of(match.group())
     if not luhn(digits) or len(set(digits)) < 2 or not _is_apart(text, start, end):
         return False
-    before = text[max(0, start - _WITHIN) : start]
-    if _ABOUT_CARDS.search(before):
+    words = words_before(text, start)
+    if not _CARDS.isdisjoint(words):
         return True
-    return _is_issued(digits) and _ABOUT_ORDERS.search(before) is None
+    return _is_issued(digits) and not _is_about(_ORDERS, words)
 
 
 def _is_issued(digits: str) -> bool:
-    return any(len(digits) in _CARD_LENGTHS.get(digits[:n], ()) for n in (1, 2, 3, 4))
+    length = len(digits)
+    return any(length in _CARD_LENGTHS.get(digits[:n], ()) for n in (1, 2, 3, 4))
 
 
 def _ibans(text: str) -> Iterator[tuple[int, int] | None]:
@@ -165,12 +204,12 @@ def _is_ipv4(match: re.Match[str]) -> bool:
     parts = match.group().split(".")
     if not all(part == str(int(part)) and int(part) < 256 for part in parts) or not begins(text, start):
         return False
-    before, after = text[max(0, start - _WITHIN) : start], text[end : end + 2]
-    if before[-1:] in (".", "-") or after[:1].isalnum() or (after[:1] in ".-" and after[1:].isdigit()):
+    before, after = text[start - 1 : start], text[end : end + 2]
+    if before in (".", "-") or after[:1].isalnum() or (after[:1] in ".-" and after[1:].isdigit()):
         return False
     if match.group().endswith(".0.0") or parts[0] in ("0", "127", "255"):
         return False
-    return _ABOUT_VERSIONS.search(before) is None
+    return not _is_about(_VERSIONS, words_before(text, start))
 
 
 def _is_ipv6(match: re.Match[str]) -> bool:
@@ -213,12 +252,7 @@ def _email() -> Iterator[Detector]:
     yield Detector(
         "email",
         "e-mail addresses, also with %40, [at] and international names",
-        by_pattern(
-            rf"(?P<name>[A-Za-z0-9\u00a1-\uffef](?:[A-Za-z0-9\u00a1-\uffef._+'&=*-]|%2B){{0,63}}|\"[^\"\s\x00]{{1,62}}\"){_AT}"
-            rf"(?:[A-Za-z0-9\u00a1-\uffef-]{{1,63}}{_DOT}){{1,8}}?(?P<top>xn--[a-z0-9-]{{2,40}}|[A-Za-z\u00a1-\uffef]{{2,24}})"
-            rf"(?![A-Za-z0-9\u00a1-\uffef-]|\.[A-Za-z0-9])",
-            _is_email,
-        ),
+        _emails,
         gate=r"(?:@|%40|\\u0040|＠|&#64;|[\[({](?i:at)[\])}] ?| (?i:at) )[A-Za-z0-9\x80-\xff-]+(?:\.|%2E| ?[\[({](?i:dot)| (?i:dot) )",
         literals=("@", "%40", "\\u0040", "＠", "&#64;", "at]", "at)", "at}", " dot "),
         normal=lower_of,
@@ -259,6 +293,7 @@ def _phone() -> Iterator[Detector]:
         literals=("tel", "phon", "mob", "cell", "fax", "call", "sms", "text", "whatsapp", "signal", "dial", "ring")
         + ("reach", "contact", "hotline", "handy", "tél", "móvil", "movil", "portable", "celular", "rufnummer")
         + ("msisdn", "numer", "tfno", "电话", "電話", "手机"),
+        leading=True,
         normal=digits_of,
     )
 
@@ -309,8 +344,9 @@ def _national() -> Iterator[Detector]:
     for known in IDS:
         if known.called:
             yield _called_id(known)
-    yield _lone_ids("letters first", tuple(k for k in IDS if k.alone.startswith("[A-Z") or k.alone.startswith("[STF")))
-    yield _lone_ids("digits first", tuple(k for k in IDS if k.alone and not k.alone.startswith(("[A-Z", "[STF"))))
+    lone = [known for known in IDS if known.alone]
+    for letters in (True, False):
+        yield _lone_ids(tuple(known for known in lone if known.alone[1].isupper() == letters), letters)
 
 
 def _called_id(known: NationalId) -> Detector:
@@ -328,11 +364,12 @@ def _called_id(known: NationalId) -> Detector:
         ),
         gate=rf"(?:{called})[^\x00\n]*?(?:{known.shape})",
         literals=tuple(word.lower() for word in known.called),
+        leading=True,
         normal=plain_of,
     )
 
 
-def _lone_ids(name: str, ids: tuple[NationalId, ...]) -> Detector:
+def _lone_ids(ids: tuple[NationalId, ...], letters: bool) -> Detector:
     shapes = [(re.compile(known.alone, re.ASCII), known) for known in ids]
 
     def is_valid(match: re.Match[str]) -> bool:
@@ -341,11 +378,12 @@ def _lone_ids(name: str, ids: tuple[NationalId, ...]) -> Detector:
         return any(shape.fullmatch(match.group()) and _is_valid(known, match.group()) for shape, known in shapes)
 
     union = "|".join(known.alone for known in ids)
+    head = r"(?=[A-Z]{1,6}[ .-]?\d)" if letters else r"(?=\d(?:[ .+/A-Y-]?\d){6}|[XYZ])"
     return Detector(
         "national_id",
-        f"those that need no word beside them, {name}: " + ", ".join(known.name for known in ids),
-        by_pattern(rf"(?:{union})(?![A-Za-z0-9])", is_valid),
-        gate=rf"(?:^|[^A-Za-z0-9])(?:{union})",
+        "without a word beside them: " + ", ".join(known.name for known in ids),
+        by_pattern(rf"\b{head}(?:{union})(?![A-Za-z0-9])", is_valid),
+        gate=rf"(?:^|[^A-Za-z0-9]|%[0-9A-F][0-9A-F]|\\[nrt])(?:{union})",
         normal=plain_of,
     )
 

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from math import log2
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
 _PLACEHOLDER = re.compile(
     r"null|none|nil|undefined|true|false|n/?a|nan|unset|not[-_ ]?set|empty|(?:your|my)[-_].*|change[-_]?me|example"
-    r"|x{3,}|[*•·]+|\.{2,}|-+|_+|\?+|#+|<.*>?|\[.*\]?|\$\{?[A-Za-z_]\w*\}?|\{\{?[^{}]*\}?\}?|%\w*%?|:\w+|@\w+",
+    r"|x{3,}|[*•·]+|\.{2,}|-+|_+|\?+|#+|<.*>?|\[.*\]?|\$\{?[A-Za-z_]\w*\}?|\{\{?[^{}]*\}?\}?|%[A-Za-z_]\w*%|%[sdr]|%\(\w*\)s|:[a-z]\w*|@[a-z]\w*",
     re.IGNORECASE,
 )
 _CLASSES = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]"))
-_MIN_BITS = 3.0
+_LETTER = re.compile("[A-Za-z]")
+_DIFFERENT = 8
+_LOOKED_AT = 128
 _SHORTEST = 16
-
-
-def entropy(text: str) -> float:
-    """Compute the Shannon entropy of a text.
-
-    Args:
-        text: The text.
-
-    Returns:
-        Bits per character; 0 for an empty text.
-    """
-    length = len(text)
-    return -sum(n / length * log2(n / length) for n in Counter(text).values())
 
 
 def looks_random(text: str) -> bool:
@@ -42,7 +29,7 @@ def looks_random(text: str) -> bool:
     """
     if len(text) < _SHORTEST or _UUID.match(text) or _HEX.match(text):
         return False
-    return looks_drawn(text) and sum(1 for kind in _CLASSES if kind.search(text)) == len(_CLASSES)
+    return looks_drawn(text) and all(kind.search(text) for kind in _CLASSES)
 
 
 def looks_drawn(text: str) -> bool:
@@ -51,7 +38,8 @@ def looks_drawn(text: str) -> bool:
     Args:
         text: A text without spaces.
     """
-    return len(text) >= _SHORTEST and any(c.isdigit() for c in text) and entropy(text[:256]) >= _MIN_BITS
+    text = text[:_LOOKED_AT]
+    return len(text) >= _SHORTEST and _CLASSES[-1].search(text) is not None and _is_varied(text)
 
 
 def looks_mixed(text: str) -> bool:
@@ -60,8 +48,12 @@ def looks_mixed(text: str) -> bool:
     Args:
         text: A text without spaces.
     """
-    digits = sum(map(str.isdigit, text))
-    return 0 < digits < len(text) and entropy(text[:256]) >= _MIN_BITS
+    head = text[:_LOOKED_AT]
+    return _CLASSES[-1].search(head) is not None and _LETTER.search(head) is not None and _is_varied(head)
+
+
+def _is_varied(text: str) -> bool:
+    return len(set(text[:_LOOKED_AT])) >= _DIFFERENT
 
 
 def is_wordlike(text: str) -> bool:
@@ -70,7 +62,7 @@ def is_wordlike(text: str) -> bool:
     Args:
         text: A text without spaces.
     """
-    parts = re.split(r"[-'’./]", text)
+    parts = re.split(r"[-'’./]", text[:_LOOKED_AT])
     return all(part.isalpha() and (part.islower() or part.isupper() or part.istitle()) for part in parts if part)
 
 
@@ -80,4 +72,4 @@ def is_placeholder(text: str) -> bool:
     Args:
         text: What stands in a secret's place.
     """
-    return _PLACEHOLDER.fullmatch(text) is not None
+    return len(text) < _LOOKED_AT and _PLACEHOLDER.fullmatch(text) is not None

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from mdm_redaction.decoding import decoded
 from mdm_redaction.detector import SEPARATOR, Detector, same
 from mdm_redaction.gate import gate_for
 from mdm_redaction.marks import MASK, Mark, has_letter, without_marks
+from mdm_redaction.triage import Triage
 
+Detectors: TypeAlias = Sequence[Detector]
 _Found: TypeAlias = tuple[int, int, Detector | None]
 
 _LEAST_PLACES = 2000
-_CHARACTERS_A_PLACE = 16
+_CHARACTERS_A_PLACE = 32
 _ROUNDS = 3
+_SHORTEST = 6
+_REPLACED = "\ufffd"
 
 
 class Scanner:
@@ -27,9 +32,10 @@ class Scanner:
     """
 
     def __init__(self, detectors: Iterable[Detector], mark: Mark) -> None:
-        self._detectors = tuple(detectors)
+        detectors = tuple(detectors)
         self._mark = mark
-        self._gate = gate_for(self._detectors)
+        self._gate = gate_for(detectors)
+        self._triage = Triage(detectors)
 
     def is_clean(self, joined: str) -> bool:
         """Tell whether there is nothing to find.
@@ -40,10 +46,14 @@ class Scanner:
         Returns:
             False also if a detector failed.
         """
+        plain = decoded(joined)
+        return self._has_none(joined) and (plain is joined or self._has_none(plain))
+
+    def _has_none(self, joined: str) -> bool:
         if self._gate is not None and not self._gate(joined):
             return True
         try:
-            return not self._found(joined)
+            return not _found(joined, self._triage.of(joined))
         except Exception:
             return False
 
@@ -61,45 +71,57 @@ class Scanner:
             What may be written of those that must change.
         """
         now = {text: text for text in texts}
-        pending = list(now)
-        for _ in range(_ROUNDS):
-            results = self._all({now[text] for text in pending})
-            pending = [text for text in pending if results.get(now[text], now[text]) != now[text]]
-            now |= {text: results[now[text]] for text in pending}
-            if not pending:
-                break
-        now |= dict.fromkeys(pending, MASK)
+        self._settle(now, list(now))
+        plain = {text: decoded(text) for text in now.values()}
+        encoded = [text for text, new in now.items() if plain[new] is not new]
+        if encoded:
+            self._decode(now, encoded, plain)
         return {text: new for text, new in now.items() if new != text}
 
-    def _all(self, texts: Collection[str]) -> dict[str, str]:
-        together = [text for text in texts if SEPARATOR not in text]
-        results = self._together(together)
-        results |= {text: self._alone(text) for text in texts if SEPARATOR in text}
-        return results
+    def _decode(self, now: dict[str, str], encoded: Iterable[str], plain: Mapping[str, str]) -> None:
+        """Take texts as they are without encoding, if that shows more to hide."""
+        shown = {plain[now[text]] for text in encoded}
+        found = self._all(shown, self._triage.of(SEPARATOR.join(shown)))
+        dirty = [text for text in encoded if plain[now[text]] in found]
+        now |= {text: found[plain[now[text]]] for text in dirty}
+        self._settle(now, dirty)
 
-    def _together(self, texts: Sequence[str]) -> dict[str, str]:
+    def _settle(self, now: dict[str, str], pending: list[str]) -> None:
+        """Redact texts until nothing more is found in what they have become."""
+        # A mark brings no literal but its own, so that no other detectors can wake up later.
+        detectors = self._triage.of(SEPARATOR.join([*(now[text] for text in pending), self._mark(""), ""]))
+        for _ in range(_ROUNDS):
+            results = self._all({now[text] for text in pending}, detectors)
+            pending = [text for text in pending if now[text] in results]
+            now |= {text: results[now[text]] for text in pending}
+            if not pending:
+                return
+        now |= dict.fromkeys(pending, MASK)
+
+    def _all(self, texts: Collection[str], detectors: Detectors) -> dict[str, str]:
+        """What becomes of texts that must change."""
+        # What separates the texts must not stand in them.
+        safe = {text: text.replace(SEPARATOR, _REPLACED) for text in texts}
+        results = self._together([*dict.fromkeys(safe.values())], detectors)
+        return {text: results[now] for text, now in safe.items() if results.get(now, now) != now}
+
+    def _together(self, texts: Sequence[str], detectors: Detectors) -> dict[str, str]:
         joined = SEPARATOR + SEPARATOR.join(texts) + SEPARATOR
         if not texts or (self._gate is not None and not self._gate(joined)):
             return {}
         try:
-            redacted = self._redacted(joined)[1:-1].split(SEPARATOR)
+            redacted = self._redacted(joined, detectors)[1:-1].split(SEPARATOR)
             return dict(zip(texts, redacted, strict=True))
         except _TooManyPlaces:
-            return dict.fromkeys(texts, MASK)
+            return {text: MASK for text in texts if len(text) >= _SHORTEST}
         except Exception:
             if len(texts) == 1:
                 return {texts[0]: MASK}
         half = len(texts) // 2
-        return self._together(texts[:half]) | self._together(texts[half:])
+        return self._together(texts[:half], detectors) | self._together(texts[half:], detectors)
 
-    def _alone(self, text: str) -> str:
-        try:
-            return self._redacted(text)
-        except Exception:
-            return MASK
-
-    def _redacted(self, text: str) -> str:
-        found = self._found(text)
+    def _redacted(self, text: str, detectors: Detectors) -> str:
+        found = _found(text, detectors)
         if not found:
             return text
         parts, end = [], 0
@@ -109,20 +131,19 @@ class Scanner:
             end = stop
         return "".join([*parts, text[end:]])
 
-    def _found(self, text: str) -> list[_Found]:
-        lower, unmarked = text.lower(), without_marks(text)
-        found: list[_Found] = []
-        places = max(_LEAST_PLACES, len(text) // _CHARACTERS_A_PLACE)
-        for detector in self._detectors:
-            if detector.literals and not any(literal in lower for literal in detector.literals):
-                continue
-            for span in detector.find(text):
-                places -= 1
-                if places < 0:
-                    raise _TooManyPlaces
-                if span is not None and (unmarked is text or has_letter(unmarked, *span)):
-                    found.append((*span, detector))
-        return found
+
+def _found(text: str, detectors: Detectors) -> list[_Found]:
+    unmarked = without_marks(text)
+    found: list[_Found] = []
+    places = max(_LEAST_PLACES, len(text) // _CHARACTERS_A_PLACE)
+    for detector in detectors:
+        for span in detector.find(text):
+            places -= 1
+            if places < 0:
+                raise _TooManyPlaces
+            if span is not None and (unmarked is text or has_letter(unmarked, *span)):
+                found.append((*span, detector))
+    return found
 
 
 def _merged(found: list[_Found]) -> list[_Found]:

@@ -90,7 +90,8 @@ def _any_of(words: frozenset[str]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
-def _shortest(words: Iterable[str]) -> tuple[str, ...]:
+def shortest(words: Iterable[str]) -> tuple[str, ...]:
+    """Give those words that hold no other of them."""
     kept: list[str] = []
     for word in sorted(words, key=len):
         if not any(part in word for part in kept):
@@ -98,7 +99,7 @@ def _shortest(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-STEMS = _shortest({"code", "key", "pass", *SECRET, *SECRET_AT_END, *SECRET_ALONE})
+STEMS = shortest({"code", "key", "pass", *SECRET, *SECRET_AT_END, *SECRET_ALONE})
 """One of these stands in the letters of every name that is secret."""
 
 
@@ -126,17 +127,21 @@ ANCHORS = (
 """One of these stands in the last word of every secret name as it is written in a text."""
 
 _APART = r"[^A-Za-z\x00]*"
-_ENDING = rf"s?(?:[^A-Za-z]*(?:{_any_of(CARRIERS)}))*(?:[^A-Za-z]|s\b)"
-
-NAME_GATE = "|".join(
+_REST = r"[\w.\x80-\xff-]*"
+_LONG_NAMES = "|".join(
     [
         rf"(?:{'|'.join(_KEY_OWNERS.split())}){_APART}keys?",
         rf"(?:{'|'.join(_CODE_OWNERS.split())}){_APART}codes?",
-        rf"pass(?:w[A-Za-z]*|{_APART}phrase|{_APART}code|{_APART}key)?(?:[^A-Za-z]|{_any_of(CARRIERS)})",
-        rf"(?:auth(?:ori[sz]ation|entication)?|pin|pw|sig|sid|otp|pem|dsn|cv[cv]|jwt){_ENDING}",
-        r"secret|token|csrf|xsrf|cookie|cred|bearer|mnemonic|pswd|pwd|signature|senha|contrase|kennwort|wachtwoord",
-        rf"passwo|conn(?:ection)?{_APART}str|sess(?:ion)?{_APART}id|{_APART}phrase|answer|wallet{_APART}seed|id{_APART}rsa",
-        rf"mot{_APART}de{_APART}passe|пароль|密码",
+        rf"pass(?:w|{_APART}phrase|{_APART}code|{_APART}key)|sess(?:ion)?{_APART}id|conn(?:ection)?{_APART}str",
+        r"secret|token|authori[sz]ation|authentication|csrf|xsrf|cookie|credential|bearer|mnemonic|pswd|pwd|signature",
+        rf"senha|contrase|kennwort|wachtwoord|{_APART}phrase|answer|wallet{_APART}seed|id{_APART}rsa|пароль|密码",
+        rf"mot{_APART}de{_APART}passe",
     ]
 )
-"""An expression of RE2, without regard to case, that matches in every secret name as it is written in a text."""
+_SHORT_NAMES = "auth|creds?|cv[cv]|dsn|jwt|otp|pass|pem|pin|pw|sid|sig|totp"
+
+NAME_GATE = (
+    rf"(?:{_LONG_NAMES}){_REST}"
+    rf"|(?:{_SHORT_NAMES})s?(?:{_APART}(?:{_any_of(CARRIERS)}))*(?:[0-9_.\x80-\xff-]{_REST})?"
+)
+"""An expression of RE2, without regard to case, that matches every secret name as it is written in a text."""

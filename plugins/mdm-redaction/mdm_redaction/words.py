@@ -14,6 +14,11 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _NO_LETTERS = re.compile(r"[\W_\d]+")
 _LETTER = r"[^\W\d_A-Z]"
 # `APIKey` and `APIkey` need different rules for where an acronym ends, and no rule fits both.
+# One of these stands in everything that `RUN_TOGETHER` finds.
+_PARTS = (
+    *("key", "code", "pass", "wor", "pwd", "pswd", "secret", "token", "author", "conn", "cookie", "cred", "csrf", "cvv"),
+    *("jwt", "seed", "sess", "signature", "xsrf"),
+)
 _CAMEL = re.compile(rf"[A-Z]+(?!{_LETTER})|[A-Z]?{_LETTER}+|\d+")
 _ACRONYM_FIRST = re.compile(rf"[A-Z]{{2,}}|[A-Z]?{_LETTER}+|[A-Z]|\d+")
 _ANY_CASE = re.compile(r"[^\W\d_]+|\d+")
@@ -75,6 +80,8 @@ def readings(name: str) -> Iterator[list[str]]:
 
 @lru_cache(maxsize=4096)
 def _taken_apart(word: str) -> list[str]:
+    if not any(part in word for part in _PARTS):
+        return [word] if word else []
     parts, end = [], 0
     for match in RUN_TOGETHER.finditer(word):
         parts += [word[end : match.start()], match.group()]
