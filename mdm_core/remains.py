@@ -14,7 +14,18 @@ import msgspec
 
 from mdm_core.checkpoints import Saved, read_checkpoint
 from mdm_core.errors import MdmError, UsageError
-from mdm_core.journal import Answered, AnyEntry, Applied, Checkpoint, Clock, Ended, Intent, TimedOut, read_journal
+from mdm_core.journal import (
+    Answered,
+    AnyEntry,
+    Applied,
+    Checkpoint,
+    Clock,
+    Command,
+    Ended,
+    Intent,
+    TimedOut,
+    read_journal,
+)
 from mdm_core.rundir import DEAD_LETTER_FILE, RUN_FILE, SUMMARY_FILE, cut_torn_line, read_json
 from mdm_core.values import Outcome
 from mdm_core.wording import spelled
@@ -134,6 +145,12 @@ class Remains:
                 f"run {self.run_dir.name!r} cannot be gone on with, because this has changed: {'; '.join(changes)}; "
                 f"put it back, or start a new run"
             )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether an operator has stopped the run and not released it."""
+        commands = [entry.name for entry in self.entries if isinstance(entry, Command)]
+        return commands[-1] == "stop" if commands else self.saved.engine.stopped
 
     def orders(self) -> dict[int, Record]:
         """What the journal tells of orders behind the checkpoint, by step."""

@@ -89,7 +89,7 @@ class Resumption:
         executor: Knows what came of the others; None if nothing is carried out.
         recorder: Writes what is missing.
         journal: Gets back the inputs that were not learned of.
-        control: Gets back the operator's last command.
+        control: Gets back the operator's commands.
         group: Receipts are applied before the steps that are divisible by this.
     """
 
@@ -187,9 +187,7 @@ class Resumption:
 
     def _take_back(self, inputs: RecordedInputs, replay: Replay) -> None:
         """Keep what the earlier process wrote down and did not learn of for when its turn comes."""
-        for entry in inputs.unapplied:
-            self.journal.waiting.append((entry.n, replay.fact_of(entry)))
-            if isinstance(entry, Command):
-                self.control.heard.append(Heard(entry.name, "", entry.user, entry.at))
-        commands = [entry.name for entry in inputs.unapplied if isinstance(entry, Command)]
-        self.control.stopped = commands[-1] == "stop" if commands else self.pipeline.stopped
+        # In front, for what has come since is younger.
+        self.journal.waiting[:0] = [(entry.n, replay.fact_of(entry)) for entry in inputs.unapplied]
+        commands = [entry for entry in inputs.unapplied if isinstance(entry, Command)]
+        self.control.heard[:0] = [Heard(command.name, "", command.user, command.at) for command in commands]

@@ -171,6 +171,7 @@ class Run:
             remains.check(self._redaction.mapping(plan.run_json(self.run_id)))
         self._journal = Journal(run_dir, 0 if remains is None else remains.last)
         self._control = control = Control(run_dir, self._journal, lambda: pipeline.now_ms)
+        control.stopped = remains is not None and remains.stopped
         control.open()
         self._executor = (
             None if plan.broker is None else self._make_executor(cast(Broker, plan.broker.component), control)
@@ -255,7 +256,8 @@ class Run:
         try:
             self._begin(run_dir)
             self._loop(run_dir, progress)
-            self._acting.finish()
+            if self._resumption is None:  # else the run was ended before it had caught up
+                self._acting.finish()
             if self._signals.asked:
                 status, reason = "stopped", self._signals.asked
         except (SourceFailed, TraceFailed, JournalFailed, ResumeFailed, ReplayFailed) as error:
@@ -384,13 +386,21 @@ class Run:
             progress(self._tally.events, total)
 
     def _catch_up(self, resumption: Resumption, records: Iterator[Record | Reject | Idle]) -> None:
-        signals = self._signals
-        signals.reading = True
-        for self._position in resumption.catch_up(records):
+        for self._position in resumption.catch_up(self._reading(records)):
             self._read += 1
-            if signals.asked:
-                raise ResumeFailed("the run was ended before it had caught up; resume it again")
-        signals.reading = False
+            if self._signals.asked:
+                raise Interrupted
+        self._resumption = None
+
+    def _reading(self, records: Iterator[Record | Reject | Idle]) -> Iterator[Record | Reject | Idle]:
+        signals = self._signals
+        while True:
+            signals.reading = True
+            item = next(records, None)
+            signals.reading = False
+            if item is None:
+                return
+            yield item
 
     def _source_failed(self, error: BaseException) -> SourceFailed:
         failure = describe("source", self._source.component_id, error)

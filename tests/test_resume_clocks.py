@@ -14,7 +14,7 @@ from mdm_core.journal import SwitchedOff, TimedOut
 
 Make = Callable[..., Machine]
 
-WALL = [*IDEMPOTENT, 'pipeline.clock="wall"', 'modulators.1.use="crash.stale"', "source.nap_ms=0.2"]
+WALL = [*IDEMPOTENT, 'pipeline.clock="wall"', 'modulators.1.use="crash.stale"']
 
 
 def clocks(machine: Machine, run_id: str) -> list[int]:
@@ -28,6 +28,7 @@ class TestWallClock:
     def test_killed(self, make_machine: Make, group: int) -> None:
         """What was decided by the clock stays as it was, though the clock has gone on."""
         machine = make_machine(*WALL, f"pipeline.group={group}")
+        machine.nap(0.2)
         for at in moments(len(machine.calls("whole")), 13):
             machine.forget_world()
             if machine.dies(f"r-{at}", at) and machine.has_begun(f"r-{at}"):
@@ -39,6 +40,7 @@ class TestWallClock:
     def test_without_power(self, make_machine: Make) -> None:
         """The same if the journal has lost the clock and the trace has it."""
         machine = make_machine(*WALL)
+        machine.nap(0.2)
         for at in moments(len(machine.calls("whole")), 17):
             machine.forget_world()
             run_id = f"r-{at}"

@@ -29,6 +29,7 @@ timestamp = "at"
 group = 8
 [source]
 use = "crash.numbers"
+nap = "FOLDER/nap"
 [features]
 use = "crash.sums"
 [model]
@@ -37,7 +38,7 @@ use = "crash.model"
 use = "crash.guard"
 [broker]
 use = "crash.hands"
-world = "WORLD"
+world = "FOLDER/world"
 [execution]
 backoff_ms = 0
 backoff_jitter_ms = 0
@@ -123,7 +124,7 @@ class Machine:
         """The pipeline file."""
         path = self.folder / "pipeline.toml"
         if not path.exists():
-            path.write_text(PIPELINE.replace("WORLD", str(self.folder / "world")))
+            path.write_text(PIPELINE.replace("FOLDER", str(self.folder)))
         return path
 
     def run(
@@ -157,6 +158,10 @@ class Machine:
         said = json.loads(report.read_text())
         return Ended(code, said["said"], said["report"])
 
+    def nap(self, ms: float) -> None:
+        """Let each event of every run from now on take so long to come."""
+        (self.folder / "nap").write_text(str(ms))
+
     def start(self, run_id: str, *, resume: bool = False) -> Child:
         """Run in a process of its own, by the real clocks and on the real disk, and do not wait.
 
@@ -166,6 +171,13 @@ class Machine:
         """
         plan = self._plan(self.settings)
         return Child(lambda: Run(plan, run_id=run_id, runs_dir=self.runs(run_id), resume=resume).run().exit_code)
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + 20
+        while not what():
+            assert time.monotonic() < deadline, [path.read_text() for path in self.folder.rglob("summary.json")]
+            time.sleep(0.002)
 
     def calls(self, run_id: str) -> list[str]:
         """Run to the end, and give the calls that a run makes to its disk."""
@@ -203,7 +215,8 @@ class Machine:
 
     def has_ended(self, run_id: str) -> bool:
         """Whether a run came to its end."""
-        return (self.directory(run_id) / "summary.json").exists()
+        path = self.directory(run_id) / "summary.json"
+        return path.exists() and json.loads(path.read_text())["status"] == "done"
 
     def _plan(self, settings: list[str]) -> Plan:
         """A plan that was never run: every process has its own copy of it."""
@@ -303,7 +316,14 @@ class Machine:
 
     def effects(self) -> Counter[str]:
         """Idempotency key to how often it took effect."""
-        path = self.folder / "world.effects"
+        return self._of_world("effects")
+
+    def attempts(self) -> Counter[str]:
+        """Idempotency key to how often the broker was asked."""
+        return self._of_world("attempts")
+
+    def _of_world(self, name: str) -> Counter[str]:
+        path = self.folder / f"world.{name}"
         return Counter(path.read_text().splitlines() if path.exists() else [])
 
     def forget_world(self) -> None:
@@ -382,7 +402,7 @@ def check_accounts(machine: Machine, run_id: str, count: int = 120) -> None:
     packets, effects, keys = machine.lines(run_id, "traces.jsonl"), machine.effects(), machine.keys(run_id)
     assert list(range(len(packets))) == [packet["step"] for packet in packets]
     read = [packet["input"]["n"] for packet in packets] + [letter["position"] for letter in machine.letters(run_id)]
-    assert list(range(count)) == sorted(read)
+    assert list(range(count)) == sorted(read), sorted(set(range(count)) ^ set(read)) or sorted(read)
     assert {1} >= set(effects.values()), effects
     assert set(effects) <= set(keys.values())
     acting = [p["step"] for p in packets if p["final_action"]["allowed"] and p["final_action"]["action"] != "HOLD"]

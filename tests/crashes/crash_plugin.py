@@ -55,14 +55,15 @@ class Numbers(DataSource):
 
     count: int = option(120, help="number of events")
     idle: int = option(0, help="events after which there is nothing for a moment; 0 is never")
-    nap_ms: float = option(0.0, help="how long each event takes to come")
+    nap: str = option("", help="file that says how many milliseconds each event takes to come, if it is there")
     keys: int = option(7, help="number of different keys, about")
     _after: int = attrs.field(init=False, default=-1)
 
     def records(self) -> Iterator[Record | Reject | Idle]:
+        nap_s = float(Path(self.nap).read_text()) / 1000 if Path(self.nap).is_file() else 0
         for n in range(self._after + 1, self.count):
-            if self.nap_ms:
-                time.sleep(self.nap_ms / 1000)
+            if nap_s:
+                time.sleep(nap_s)
             if n % 17 == 5:
                 yield Reject("odd_line", n, "?")
             elif n % 23 == 7:
@@ -174,7 +175,8 @@ class Hands(Broker):
     world: str = option(help="where effects are written")
     repeats: bool = option(False, help="whether a repeated order takes effect once")
     resolves: bool = option(False, help="whether it can be asked what came of an order")
-    pends: bool = option(False, help="whether its answers come later")
+    pends: int = option(0, help="polls after which it answers; 0 is at once")
+    most: float = option(40.0, help="orders whose total is greater are rejected")
     stumbles: bool = option(False, help="whether attempts come to nothing, or nobody knows to what")
     nap_ms: float = option(0.0, help="how long an attempt takes")
     _open: dict[str, int] = attrs.field(init=False, factory=dict)
@@ -185,18 +187,18 @@ class Hands(Broker):
 
     def execute(self, order: Order) -> Receipt:
         number, key = int(order.features["n"] or 0), order.idempotency_key
-        if float(order.features["total"] or 0) > 40:
+        attempt = self._note("attempts", key)
+        if float(order.features["total"] or 0) > self.most:
             return Receipt("failed", "rejected")
-        if self.nap_ms:
-            time.sleep(self.nap_ms / 1000)
         if self.stumbles:
-            attempt = self._note("attempts", key)
             if number % 15 == 12 or (number % 6 == 0 and attempt == 1):
                 return Receipt("retry", "rate_limited")
             if number % 9 == 3 and attempt == 1:
                 self._act(key)
                 raise ConnectionError
         self._act(key)
+        if self.nap_ms:
+            time.sleep(self.nap_ms / 1000)
         if self.pends:
             self._open[key] = 0
         return Receipt("pending" if self.pends else "done")
@@ -209,7 +211,7 @@ class Hands(Broker):
     def poll(self) -> Iterator[tuple[str, Receipt]]:
         for key in list(self._open):
             self._open[key] += 1
-            if self._open[key] > 2:
+            if self._open[key] >= self.pends:
                 del self._open[key]
                 yield key, Receipt("done")
 
