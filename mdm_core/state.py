@@ -192,24 +192,97 @@ class KeyedState(Generic[S]):
 
     def _drop_veiled(self, key: Key) -> None:
         if self._veil is not None and key not in self._states:
-            self._states.pop(self._veil(key), None)
+            veiled = self._veil(key)
+            if self._states.pop(veiled, None) is not None:
+                self._forgotten(veiled)
 
     def _evict(self) -> None:
+        while len(self._states) - (None in self._states) > self.max_keys:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
         states = self._states
-        while len(states) - (None in states) > self.max_keys:
-            oldest = next(iter(states))
-            if oldest is None:
-                states.move_to_end(None)
-                continue
-            del states[oldest]
-            self.evicted += 1
+        if None in states:
+            states.move_to_end(None)
+        self._forgotten(states.popitem(last=False)[0])
+        self.evicted += 1
+
+    def _forgotten(self, place: Key | bytes) -> None:
+        """For those who keep something beside a state."""
 
     def _read(self, data: bytes) -> S:
         _check_format(data)
         return self._decode(data[1:])
 
 
-def keyed_state(factory: type[S], *, max_keys: int | str = 100_000) -> KeyedState[S]:
+class SizedState(KeyedState[S]):
+    """Keyed state that is bounded by size as well, the sum of ``len(state)`` over all keys.
+
+    For states that grow with what events hold: hostile ones would make many large states, if the number of keys were
+    the only bound. The state that is in use is never forgotten, and what it has grown by counts when another is used.
+
+    Args:
+        factory: The state's type, which has a length.
+        max_keys: How many keys are remembered, at least 1.
+        max_size: How large all states may be together.
+
+    Attributes:
+        max_size: How large all states may be together.
+    """
+
+    __slots__ = ("_last", "_sizes", "_total", "max_size")
+
+    def __init__(self, factory: type[S], max_keys: int = 100_000, max_size: int = 1_000_000) -> None:
+        super().__init__(factory, max_keys)
+        self.max_size = max_size
+        self._sizes: dict[Key | bytes, int] = {}
+        self._total = 0
+        self._last: Key = None
+
+    def __getitem__(self, key: Key) -> S:
+        self._weigh(self._last)
+        state = super().__getitem__(key)
+        if key not in self._sizes:
+            self._weigh(key)
+        self._last = key
+        while self._total > self.max_size and len(self._sizes) > 1:
+            self._forget_oldest()
+        return state
+
+    def put_back(self, key: Key, data: bytes | None) -> None:
+        """As ``KeyedState.put_back``; what is undone has pushed nothing out."""
+        if key in self._states:
+            self._states[key] = self._factory() if data is None else self._read(data)
+        super().put_back(key, data)
+        self._weigh(key)
+
+    def restore(self, data: bytes, veil: Veil | None = None) -> None:
+        """As ``KeyedState.restore``."""
+        super().restore(data, veil)
+        self._sizes = {place: self._size(state) for place, state in self._states.items() if place is not None}
+        self._total, self._last = sum(self._sizes.values()), None
+
+    def copy(self) -> SizedState[S]:
+        """Make an independent copy, for a component that shadows another."""
+        other: SizedState[S] = SizedState(cast("type[S]", self._factory), self.max_keys, self.max_size)
+        other.restore(self.snapshot(), self._veil)
+        return other
+
+    def _weigh(self, key: Key) -> None:
+        state = self._states.get(key)
+        if key is not None and state is not None:
+            size = self._size(state)
+            self._total += size - self._sizes.get(key, 0)
+            self._sizes[key] = size
+
+    def _size(self, state: Any) -> int:
+        return len(self._decode(state) if type(state) is bytes else state)  # type: ignore[arg-type]
+
+    def _forgotten(self, place: Key | bytes) -> None:
+        self._total -= self._sizes.pop(place, 0)
+
+
+def keyed_state(factory: type[S], *, max_keys: int | str = 100_000, max_size: int | str | None = None) -> KeyedState[S]:
     """Declare the keyed state of a component: an attrs field that core saves, restores and bounds.
 
     Args:
@@ -217,13 +290,18 @@ def keyed_state(factory: type[S], *, max_keys: int | str = 100_000) -> KeyedStat
             numbers, or lists, dicts, deques and ``array.array`` of them; no field starts with an underscore. A whole
             number comes back as a float from a field that is annotated ``float``; ``int | float`` keeps either.
         max_keys: How many keys are remembered, or the name of the option that says so.
+        max_size: The sum of ``len(state)`` over all keys beyond which the least recently used are forgotten, or the
+            name of the option that says so; needed where a state grows with what events hold.
 
     Returns:
         The attrs field; the attribute is a ``KeyedState``.
     """
 
     def make(instance: Any) -> KeyedState[S]:
-        return KeyedState(factory, getattr(instance, max_keys) if isinstance(max_keys, str) else max_keys)
+        keys: int = getattr(instance, max_keys) if isinstance(max_keys, str) else max_keys
+        if max_size is None:
+            return KeyedState(factory, keys)
+        return SizedState(factory, keys, getattr(instance, max_size) if isinstance(max_size, str) else max_size)
 
     default = attrs.Factory(make, takes_self=True)
     field: KeyedState[S] = attrs.field(init=False, repr=False, eq=False, default=default, metadata={_STATE: True})

@@ -489,6 +489,20 @@ class TestMemory:
             peaks.append(peak)
         assert peaks[1] - peaks[0] < 15_000
 
+    def test_keys_and_fields_that_never_repeat(self, tmp_path: Path) -> None:
+        """Keys that never repeat, each with a thousand numbers, fill what is allowed for and no more."""
+        write(tmp_path, [])
+        numbers = ",".join(f'"f{n}":{n}' for n in range(1_000))
+        peaks = []
+        for number in (400, 1_200):
+            rows = (f'{{"who":"k{n}","at":{n},{numbers}}}\n' for n in range(number))
+            (tmp_path / "many").write_text("".join(rows))
+            overrides = ["source.path='many'", "features.max_keys=100000", "features.max_numbers=100000", PAPER]
+            peak, figures = measured(tmp_path, f"r{number}", *overrides)
+            assert [number, 0, 0, number - 101] == figures
+            peaks.append(peak)
+        assert peaks[1] - peaks[0] < 10_000
+
     def test_many_fields(self, tmp_path: Path) -> None:
         """Events of a thousand fields are decided; of a hundred thousand, they fail closed and none is lost."""
         thousand = "".join(f'"f{n}":{n},' for n in range(1_000))

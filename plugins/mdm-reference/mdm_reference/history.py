@@ -38,6 +38,10 @@ class KeyHistory:
     arrivals: deque[int] | None = None
     latest_ms: int | None = None
 
+    def __len__(self) -> int:
+        """How many numbers have a window."""
+        return len(self.counts) + len(self.spans)
+
     def arrive(self, at_ms: int, window: int, span_ms: int) -> Arrival:
         """Take note of an event.
 

@@ -91,7 +91,10 @@ class RollingFeatures(FeatureExtractor):
     )
     max_keys: int = option(100_000, ge=1, help="keys remembered; then the least recently used is forgotten")
     max_fields: int = option(1000, ge=1, help="numbers of a key that get statistics")
-    states: KeyedState[KeyHistory] = keyed_state(KeyHistory, max_keys="max_keys")
+    max_numbers: int = option(
+        1_000_000, ge=1, help="numbers with statistics, of all keys together; then the least recently used is forgotten"
+    )
+    states: KeyedState[KeyHistory] = keyed_state(KeyHistory, max_keys="max_keys", max_size="max_numbers")
     tallies: KeyedState[Tally] = keyed_state(Tally)
     _names: Names = attrs.field(init=False, repr=False, eq=False)
     _span_ms: int = attrs.field(init=False, repr=False, eq=False)
