@@ -214,6 +214,17 @@ class TestMadeAnew:
         assert LIMIT_MS == features.timeout_ms
         assert [features] == list(pipeline.features)
 
+    def test_it_costs_the_next_decision_no_time(self) -> None:
+        """However long it takes to open, the limit is for deciding."""
+
+        @attrs.define(slots=False)
+        class Heavy(Acts):
+            def open(self, build: Build) -> None:
+                time.sleep(0.05)
+
+        pipeline = Pipeline(features=Counts(), model=Heavy((0,)), key="k", timeout_ms=LIMIT_MS)
+        assert ["decision_timeout", "ACT"] == codes(decide(pipeline, "aa"))
+
     def test_children_too(self) -> None:
         """They may have been what hung."""
         inner = Acts()

@@ -175,7 +175,7 @@ class TestSections:
         """An unknown section is told with the one that may be meant."""
         assert refuse('[modulator]\nuse = "toy.vip"\n') == [
             "pipeline.toml:1 [modulator]: unknown section (did you mean 'modulators'?); sections: "
-            "broker, execution, features, model, modulators, observers, pipeline, redaction, source, trace"
+            "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, source, trace"
         ]
 
     def test_key_above_all_sections(self, refuse: Refuse) -> None:
@@ -699,7 +699,7 @@ class TestOverrides:
             (
                 "modle.threshold=0.7",
                 "--set [modle]: unknown section (did you mean 'model'?); sections: "
-                "broker, execution, features, model, modulators, observers, pipeline, redaction, source, trace",
+                "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, source, trace",
             ),
             (
                 "broker.idempotent=true",
@@ -786,7 +786,7 @@ key = 7
 """
         assert refuse(text) == [
             "pipeline.toml:1 [pipline]: unknown section (did you mean 'pipeline'?); sections: "
-            "broker, execution, features, model, modulators, observers, pipeline, redaction, source, trace",
+            "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, source, trace",
             "pipeline.toml:6 [source] count: must be at least 0, got -1",
             "pipeline.toml:7 [source] keys: expected whole number, got text",
             "pipeline.toml:8 [source] color: unknown option; options: count, keys",

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from mdm_core.cli.options import echo_json, json_option, run_argument, runs_dir_option
-from mdm_core.cli.run import _progress_bar, _say_what_runs
+from mdm_core.cli.run import progress_bar, say_what_runs
 from mdm_core.cli.show import show_summary
 from mdm_core.dead_letters import Letter, mark_retried, read_letters, read_retried, retrying
 from mdm_core.errors import UsageError
@@ -106,7 +106,7 @@ def retry(
             return
         plan = _plan(directory, pipeline, overrides, positions, new_id)
         new = Run(plan, run_id=new_id, runs_dir=runs_dir, resume=resume is not None)
-        with _progress_bar() as progress:
+        with progress_bar() as progress:
             summary = new.run(progress, started=lambda: _say(new, directory, positions))
     finally:
         lock.release()
@@ -167,7 +167,7 @@ def _check_reason(reason: str | None, counts: Counter[str]) -> None:
 
 def _say(new: Run, directory: Path, positions: list[Position]) -> None:
     click.echo(f"run {new.run_id}: tries {len(positions):,} dead letters of run {directory.name} again", err=True)
-    _say_what_runs(new)
+    say_what_runs(new)
 
 
 def _show(letters: deque[Letter], counts: Counter[str], retried: Mapping[Position, str]) -> None:

@@ -50,8 +50,8 @@ def command(
     if resume is not None and run_id is not None:
         raise click.UsageError("--resume names the run; take --run-id away")
     run = Run(plan, run_id=resume or run_id, runs_dir=runs_dir, limit=limit, resume=resume is not None)
-    with _progress_bar() as progress:
-        summary = run.run(progress, started=lambda: _say_what_runs(run))
+    with progress_bar() as progress:
+        summary = run.run(progress, started=lambda: say_what_runs(run))
     if as_json:
         echo_json(summary.to_dict())
     else:
@@ -75,7 +75,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
         show_plan(plan)
 
 
-def _say_what_runs(run: Run) -> None:
+def say_what_runs(run: Run) -> None:
     plan = run.plan
     click.echo(f"run {run.run_id}: {_way(plan)}", err=True)
     if plan.broker is not None and not plan.parts.modulators:
@@ -95,7 +95,7 @@ def _way(plan: Plan) -> str:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
+def progress_bar() -> Iterator[Progress | None]:
     """A bar with rate and time left on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
