@@ -124,16 +124,21 @@ class Acting:
         self._recorder.flush()
         self._journal.flush()
 
-    def note_overruns(self) -> None:
-        """Write down which components took too long, so that a replay need not wait for them."""
+    def note_overruns(self, known: bool = False) -> None:
+        """Write down which components took too long, so that a replay need not wait for them.
+
+        Args:
+            known: The journal tells of it already; only the audit log may lack it.
+        """
         limits = self._pipeline.limits
         while limits is not None and limits.overruns:
             o = limits.overruns.pop(0)
-            self._journal.add(TimedOut, o.step, o.stage, o.component, o.code, o.seq)
             step = self._pipeline.step - 1 if o.step is None else o.step
-            if o.off_for:
-                self._journal.add(SwitchedOff, step, o.component, o.off_for)
-            self._precede()
+            if not known:
+                self._journal.add(TimedOut, o.step, o.stage, o.component, o.code, o.seq)
+                if o.off_for:
+                    self._journal.add(SwitchedOff, step, o.component, o.off_for)
+                self._precede()
             if o.off_for:
                 self._recorder.audit("switched_off", {"step": step, "component": o.component, "decisions": o.off_for})
 

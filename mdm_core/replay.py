@@ -129,6 +129,11 @@ class Replay:
         for entry in self._inputs.before(step):
             self._pipeline.observe(self.fact_of(entry)(self._pipeline.feedback_seq + 1))
 
+    def end(self) -> None:
+        """Leave the record behind: from here on time limits are in force again."""
+        if self._pipeline.limits is not None:
+            self._pipeline.limits.recorded = None
+
     def fact_of(self, entry: _Input) -> MakeFact:
         """Make the fact that a recorded input stands for, from its number.
 

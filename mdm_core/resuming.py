@@ -135,7 +135,8 @@ class Resumption:
             else:
                 self._again(replay, item)
             yield item.position
-        replay.learn(pipeline.step)
+        self._learn(replay)
+        replay.end()
         self._take_back(inputs, replay)
         if pipeline.step % self.group == 0:
             self.acting.settle()  # as the run was about to
@@ -150,12 +151,18 @@ class Resumption:
                 self.journal.add(Clock, step, now_ms)
                 self.remains.entries.append(Clock(self.journal.last, step, now_ms))
 
+    def _learn(self, replay: Replay) -> None:
+        replay.learn(self.pipeline.step)
+        self.acting.note_overruns(known=True)
+
     def _again(self, replay: Replay, item: Record) -> None:
+        self._learn(replay)
         try:
             decision = replay.decide(item.event, item.position)
         except InvalidEvent as error:
             self.recorder.dead_letter(error.reason, item.position, item.event)
             return
+        self.acting.note_overruns(known=True)
         self._check(decision)
         order = self._orders.get(decision.step)
         if order is not None:

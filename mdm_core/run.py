@@ -386,7 +386,8 @@ class Run:
             progress(self._tally.events, total)
 
     def _catch_up(self, resumption: Resumption, records: Iterator[Record | Reject | Idle]) -> None:
-        for self._position in resumption.catch_up(self._reading(records)):
+        for position in resumption.catch_up(self._reading(records)):
+            self._position = position
             self._read += 1
             if self._signals.asked:
                 raise Interrupted

@@ -11,19 +11,12 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from crash_calls import DEAD, PowerLoss
 from crash_machine import IDEMPOTENT, Machine, differences
 
 Make = Callable[..., Machine]
 
 EVENTS = "source.count=200"
 EVERY = int(os.environ.get("MDM_EVERY", "9"))
-
-
-def loses_power(machine: Machine, run_id: str, at: int, chance: Random | None, resume: bool = False) -> None:
-    """Run, and lose the power at a call."""
-    ended = machine.run(run_id, resume=resume, layer=lambda disk: PowerLoss(disk, at, chance))
-    assert ended.code in (0, DEAD), ended
 
 
 class TestPowerLoss:
@@ -37,7 +30,7 @@ class TestPowerLoss:
         for at in range(1, len(calls) + 1, EVERY):
             machine.forget_world()
             run_id, where = f"r-{at}", f"{at}: {calls[at - 1]}"
-            loses_power(machine, run_id, at, None if seed is None else Random(seed * 1000 + at))
+            machine.loses_power(run_id, at, None if seed is None else Random(seed * 1000 + at))
             assert set(machine.effects()) <= set(machine.keys(run_id).values()), where
             if not machine.has_begun(run_id):
                 assert not machine.effects(), where

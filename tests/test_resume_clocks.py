@@ -7,7 +7,6 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from crash_calls import PowerLoss
 from crash_machine import IDEMPOTENT, Machine, check_accounts, moments
 
 from mdm_core.journal import SwitchedOff, TimedOut
@@ -44,9 +43,73 @@ class TestWallClock:
         for at in moments(len(machine.calls("whole")), 17):
             machine.forget_world()
             run_id = f"r-{at}"
-            machine.run(run_id, layer=lambda disk, at=at: PowerLoss(disk, at, Random(at)))
+            machine.loses_power(run_id, at, Random(at))
             if machine.has_begun(run_id):
                 before = clocks(machine, run_id)
                 machine.resume_and_die(run_id)
                 check_accounts(machine, run_id)
                 assert before == clocks(machine, run_id)[: len(before)]
+
+
+def slow(machine: Machine, slow: bool) -> None:
+    """Let some events take longer than anybody waits, or no longer."""
+    path = machine.folder / "slow"
+    if slow:
+        path.touch()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def late(machine: Machine, run_id: str) -> list[int]:
+    """The steps whose packets say that the extractor took too long."""
+    packets = machine.lines(run_id, "traces.jsonl")
+    return [p["step"] for p in packets if p["mismatch"] and "features_timeout" in p["mismatch"]["reason_codes"]]
+
+
+@pytest.fixture
+def make_slow(make_machine: Make) -> Callable[..., Machine]:
+    """Make a machine on which every tenth event is slow and switches the extractor off for a while."""
+
+    def make() -> Machine:
+        settings = ["features.timeout_ms=15", "pipeline.switch_off_after=1", "pipeline.switch_off_for=3"]
+        machine = make_machine(*IDEMPOTENT, *settings)
+        machine.settings.append(f'features.slow="{machine.folder / "slow"}"')
+        slow(machine, True)
+        return machine
+
+    return make
+
+
+class TestTimeOuts:
+    def test_are_taken_from_the_record(self, make_slow: Callable[..., Machine]) -> None:
+        """What took too long before the crash took too long, though it would be fast now; each is recorded once."""
+        machine = make_slow()
+        found = 0
+        for at in moments(len(machine.calls("whole")), 19):
+            machine.forget_world()
+            run_id = f"r-{at}"
+            slow(machine, True)
+            if not (machine.dies(run_id, at) and machine.has_begun(run_id)):
+                continue
+            known = [entry.step for entry in machine.journal(run_id) if isinstance(entry, TimedOut)]
+            slow(machine, False)
+            machine.resume_and_die(run_id)
+            check_accounts(machine, run_id)
+            assert known == late(machine, run_id)
+            assert known == [entry.step for entry in machine.journal(run_id) if isinstance(entry, TimedOut)]
+            assert known == [entry.step for entry in machine.journal(run_id) if isinstance(entry, SwitchedOff)]
+            assert known == [event["step"] for event in machine.audit(run_id) if event["event"] == "switched_off"]
+            found += len(known)
+        assert found > 10
+
+    def test_are_in_force_afterwards(self, make_slow: Callable[..., Machine]) -> None:
+        """A run that is gone on with has the same time limits, and ends like one that was never interrupted."""
+        machine = make_slow()
+        calls = machine.calls("whole")
+        whole = machine.outcome("whole")
+        assert len(late(machine, "whole")) > 5
+        for at in moments(len(calls), 31):
+            machine.forget_world()
+            if machine.dies(f"r-{at}", at) and machine.has_begun(f"r-{at}"):
+                machine.resume_and_die(f"r-{at}")
+                assert whole == machine.outcome(f"r-{at}"), calls[at - 1]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
+import attrs
 import crash_plugin
 import pytest
 from crash_machine import IDEMPOTENT, NEITHER, Machine, check_accounts
 
-from mdm_core import Features, Proposal
+from mdm_core import Context, Features, Proposal
 from mdm_core.control import Request, send
 from mdm_core.journal import Applied, Command, Intent
 
@@ -125,16 +126,16 @@ class TestSignals:
 
 class TestAnotherDecision:
     def test_it_is_told(self, make_machine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A plugin that decides differently now, though it has the same version, stops the run, which names the step."""
+        """A plugin that decides differently now, though it has the same version, stops the run; the step is named."""
         machine = make_machine(*IDEMPOTENT, "durability.checkpoint_events=5000")
         assert machine.dies("r", 60)
         before, propose = machine.attempts(), crash_plugin.Model.propose
 
         step = machine.packets("r")[-1]["step"]
 
-        def other(self: crash_plugin.Model, features: Features, context: crash_plugin.Context) -> Proposal:
+        def other(self: crash_plugin.Model, features: Features, context: Context) -> Proposal:
             proposal = propose(self, features, context)
-            return crash_plugin.attrs.evolve(proposal, confidence=0.5) if context.step == step else proposal
+            return attrs.evolve(proposal, confidence=0.5) if context.step == step else proposal
 
         monkeypatch.setattr(crash_plugin.Model, "propose", other)
         ended = machine.run("r", resume=True)

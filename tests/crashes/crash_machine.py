@@ -10,11 +10,12 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import attrs
-from crash_calls import DEAD, Death, Layer
+from crash_calls import DEAD, Death, Layer, PowerLoss
 
 import mdm_core.acting
 import mdm_core.checkpoints
@@ -197,6 +198,18 @@ class Machine:
         ended = self.run(run_id, resume=resume, layer=lambda disk: Death(disk, at, torn))
         assert ended.code in (0, DEAD), ended
         return ended.code == DEAD
+
+    def loses_power(self, run_id: str, at: int, chance: Random | None, resume: bool = False) -> None:
+        """Run, and let the machine lose its power at a call.
+
+        Args:
+            run_id: Id of the run.
+            at: Number of the call.
+            chance: Draws what is left of what was not synced; without it, nothing is.
+            resume: Whether to go on with the run.
+        """
+        ended = self.run(run_id, resume=resume, layer=lambda disk: PowerLoss(disk, at, chance))
+        assert ended.code in (0, DEAD), ended
 
     def resume_and_die(self, run_id: str, *moments: int, torn: bool = False) -> None:
         """Go on with a run again and again, die each time, and go on at last to its end.
