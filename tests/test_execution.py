@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar, TypeAlias
@@ -425,17 +426,23 @@ class TestSignals:
                     one.signals._handle(signal.SIGINT, frame)
             return trace
 
-        while left <= 0:
-            moments += 1
-            left = moments
-            one.signals.__init__()  # type: ignore[misc]
-            sys.settrace(trace)
-            try:
-                packet = one.carry_out(moments)
-            finally:
-                sys.settrace(None)
-            assert ("failed", False) == (packet["status"], one.signals.waiting)
-            assert 1 == sum(line.startswith("ended failed") for line in one.told(moments))
+        def every_moment() -> None:
+            nonlocal left, moments
+            while left <= 0:
+                moments += 1
+                left = moments
+                one.signals.__init__()  # type: ignore[misc]
+                sys.settrace(trace)
+                try:
+                    packet = one.carry_out(moments)
+                finally:
+                    sys.settrace(None)
+                assert ("failed", False) == (packet["status"], one.signals.waiting)
+                assert 1 == sum(line.startswith("ended failed") for line in one.told(moments))
+
+        # In a thread of its own: raising out of a trace function may leave the interpreter handling it for ever.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(every_moment).result()
         assert moments > 5
 
 
