@@ -33,8 +33,8 @@ path = "events.jsonl"
 
 [features]
 use = "reference.rolling"
-include = ["x", "site"]
-categories = ["site"]
+include = ["x", "colour"]
+categories = ["colour"]
 stats = []
 
 [model]
@@ -109,17 +109,19 @@ def make_events(events: int = EVENTS) -> list[dict[str, Any]]:
     for n in range(events):
         x = random.gauss(0.0 if n < events / 2 else 0.4, 1.5)
         site = "tiny" if n % 200 == 7 else random.choice(["north", "south"])
-        event = {"id": f"e{n}", "at": T0 + n * HOUR, "site": site, "x": x}
+        event = {"id": f"e{n}", "at": T0 + n * HOUR, "site": site, "x": x, "colour": "red" if n % 3 else "blue"}
         bad = random.random() < 1 / (1 + exp(-x))
         made.append(event if n % 50 == 49 else {**event, "bad": bad})
     return made
 
 
-def make_run(directory: Path, events: list[dict[str, Any]], pipeline: str = PIPELINE, *overrides: str) -> Ran:
-    """Decide events in a real run."""
+def make_run(
+    directory: Path, events: list[dict[str, Any]], *overrides: str, without: str = "", instead: str = ""
+) -> Ran:
+    """Decide events in a real run; something else can stand in the place of a part of the pipeline."""
     directory.mkdir(exist_ok=True)
     (directory / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    (directory / "pipeline.toml").write_text(pipeline)
+    (directory / "pipeline.toml").write_text(PIPELINE.replace(without, instead) if without else PIPELINE)
     runs = directory / "runs"
     summary = Run.from_config(directory / "pipeline.toml", overrides, run_id="r", runs_dir=runs).run()
     assert len(events) == summary.decided

@@ -142,8 +142,8 @@ class TestStability:
         """The feature whose mean moves half way through is found, one that does not move is not."""
         assert found.stability is not None
         drifts = {drift.name: drift for drift in found.stability.drifts}
-        assert {"confidence", "probability", "feature x", "feature site"} == set(drifts)
-        assert "stable" == drifts["feature site"].verdict
+        assert {"confidence", "probability", "feature x", "feature colour"} == set(drifts)
+        assert "stable" == drifts["feature colour"].verdict
         moved = drifts["feature x"]
         assert 3 == len(moved.psi)
         assert (moved.psi[0] or 0.0) < (moved.noise[0] or 0.0) < min(moved.psi[1] or 0.0, moved.psi[2] or 0.0)
