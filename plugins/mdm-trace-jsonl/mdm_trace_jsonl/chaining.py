@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from mdm_trace_jsonl.links import (
 from mdm_trace_jsonl.signing import Signer
 
 SEAL_S = 10.0
-"""Seconds after which what is made durable is sealed as well."""
+"""Seconds after the last seal, after which what is made durable is sealed as well."""
 
 
 @attrs.frozen
@@ -88,7 +89,7 @@ class Chain:
         self._lines_before = self._size_before = 0
         self._block = hashlib.sha256()
         self._sealed: bytes | None = None
-        self._sealed_at = time.monotonic()
+        self._sealed_at = -math.inf
 
     @property
     def file(self) -> AppendFile:

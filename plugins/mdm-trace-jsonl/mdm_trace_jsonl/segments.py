@@ -78,12 +78,6 @@ class Segments:
         plain = self.plain(number)
         return plain if plain.exists() else self.packed(number)
 
-    def files(self) -> list[str]:
-        """The names of all files of the trace that are there."""
-        numbers = {*self.closed(), *self.chained()}
-        every = [self.path, self.chain(), *(name(n) for n in numbers for name in (self.plain, self.packed, self.chain))]
-        return sorted(path.name for path in every if path.exists())
-
     def exist(self) -> bool:
         """Whether there is anything of the trace."""
         return self.path.is_file() or bool(self.closed())

@@ -273,7 +273,8 @@ class Writer:
 
     def _unlink(self, numbers: list[int]) -> None:
         for number in numbers:
-            for path in (self._segments.plain(number), self._segments.packed(number), self._segments.chain(number)):
+            # The chain first: what is without one is known to be on its way out.
+            for path in (self._segments.chain(number), self._segments.plain(number), self._segments.packed(number)):
                 path.unlink(missing_ok=True)
 
     def _too_many(self, numbers: list[int]) -> int:
@@ -338,7 +339,8 @@ class Writer:
     def _end_tidying(self) -> None:
         """Compress what an earlier process has closed, and remove what it meant to."""
         if self._chain is not None:
-            self._unlink([number for number in self._segments.chained() if number < self._first])
+            there = sorted({*self._segments.closed(), *self._segments.chained()})
+            self._unlink([number for number in there if number < self._first])
         for number in self._segments.closed():
             plain = self._segments.plain(number)
             if plain.exists():

@@ -161,15 +161,16 @@ class TestSeals:
     def test_what_was_made_durable_is_sealed_now_and_then(
         self, open_sink: OpenSink, run_dir: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A durable flush seals if the last seal is older than the limit, and only if there is something new."""
+        """The first durable flush seals; the next ones do if the last seal is old and there is something new."""
         sink = open_sink()
-        fill(sink, 1)
-        sink.flush(durable=True)
-        assert ["begin", "block"] == kinds(run_dir / "traces.chain.jsonl")
+        for step in range(3):
+            fill(sink, 1, step)
+            sink.flush(durable=True)
+        assert ["begin", "block", "seal", "block", "block"] == kinds(run_dir / "traces.chain.jsonl")
         monkeypatch.setattr(chaining, "SEAL_S", 0.0)
         sink.flush(durable=True)
         sink.flush(durable=True)
-        assert ["begin", "block", "seal"] == kinds(run_dir / "traces.chain.jsonl")
+        assert ["begin", "block", "seal", "block", "block", "seal"] == kinds(run_dir / "traces.chain.jsonl")
         sink.close()
 
     @pytest.mark.parametrize(

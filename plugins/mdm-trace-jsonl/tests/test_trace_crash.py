@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +21,7 @@ from mdm_core import ConfigError
 
 from mdm_trace_jsonl import PacketSink
 from mdm_trace_jsonl.findings import Finding
+from mdm_trace_jsonl.reading import read_objects
 
 OpenSink: TypeAlias = Callable[..., PacketSink]
 Verify: TypeAlias = Callable[..., Finding]
@@ -51,19 +53,22 @@ def steps(sink: PacketSink) -> list[int]:
     return [record["step"] for record in sink.since(None)]
 
 
-def whole(directory: Path, open_sink: OpenSink, verify: Verify, at_least: int, **options: Any) -> int:
+def whole(directory: Path, open_sink: OpenSink, verify: Verify, at_least: int, **options: Any) -> None:
     """Go on with a trace: nothing acknowledged is missing, nothing is torn, and all of it is verified."""
     sink = open_sink(directory, **options)
     found = steps(sink)
-    assert list(range(len(found))) == found
-    assert at_least <= len(found)
-    for step in range(len(found), len(found) + 3):
+    first = found[0] if found and "keep_segments" in options else 0
+    end = first + len(found)
+    assert list(range(first, end)) == found
+    assert at_least <= end
+    for step in range(end, end + 3):
         sink.write({"step": step})
     sink.close()
     finding = verify(directory)
     assert [] == finding.problems
-    assert len(found) + 3 == finding.lines
-    return len(found)
+    kept = [record["step"] for record in read_objects(directory / "traces.jsonl")]
+    assert list(range(kept[0], end + 3)) == kept
+    assert (finding.lines, finding.removed > 0) == (len(kept), kept[0] > 0)
 
 
 class TestKilled:
@@ -97,6 +102,7 @@ class Disk:
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._directory = directory
         self._synced: dict[int, int] = {}
+        self._one_at_a_time = threading.Lock()  # segments are compressed in a thread
         self.moments: list[tuple[dict[str, tuple[bytes, int]], int]] = []
         self.acknowledged = 0
         for name in ("write", "fdatasync", "fsync", "ftruncate", "rename", "replace", "unlink"):
@@ -104,11 +110,12 @@ class Disk:
 
     def _watched(self, name: str, function: Any) -> Any:
         def watched(*arguments: Any, **options: Any) -> Any:
-            result = function(*arguments, **options)
-            if name in ("fdatasync", "fsync"):
-                status = os.fstat(arguments[0])
-                self._synced[status.st_ino] = status.st_size
-            self._look()
+            with self._one_at_a_time:
+                result = function(*arguments, **options)
+                if name in ("fdatasync", "fsync"):
+                    status = os.fstat(arguments[0])
+                    self._synced[status.st_ino] = status.st_size
+                self._look()
             return result
 
         return watched
@@ -139,10 +146,10 @@ def survivors(files: dict[str, tuple[bytes, int]], chance: random.Random) -> Ite
 
 @pytest.mark.usefixtures("quick_disk")
 class TestPowerCut:
-    @pytest.mark.parametrize("rotate_bytes", [None, 3000])
+    @pytest.mark.parametrize("options", [{}, {"rotate_bytes": 3000}, {"rotate_bytes": 1000, "keep_segments": 2}])
     def test_after_every_operation(
         self,
-        rotate_bytes: int | None,
+        options: dict[str, int],
         run_dir: Path,
         tmp_path: Path,
         open_sink: OpenSink,
@@ -152,8 +159,8 @@ class TestPowerCut:
         """Whatever of the unsynced survives, nothing acknowledged is lost, and the trace can be gone on with."""
         with monkeypatch.context() as patch:
             disk = Disk(run_dir, patch)
-            sink = open_sink(rotate_bytes=rotate_bytes)
-            for step in range(200 if rotate_bytes is None else 120):
+            sink = open_sink(**options)
+            for step in range(120 if options else 200):
                 sink.write({"step": step, "text": "x" * (step * 37 % 100)})
                 if step % 9 == 0:
                     sink.flush()
@@ -173,7 +180,7 @@ class TestPowerCut:
                 if number == 0:
                     # All survives if the process is killed and not the machine: then nothing at all is wrong.
                     assert [] == verify(directory).problems
-                whole(directory, open_sink, verify, acknowledged, rotate_bytes=rotate_bytes)
+                whole(directory, open_sink, verify, acknowledged, **options)
 
 
 class Failing:
