@@ -132,7 +132,7 @@ class Control:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which close alone would not
         self._thread.join(_PATIENCE_S)
         self._listener.close()
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # a disk that fails must not keep the run from telling how it ended
             (self._run_dir / SOCKET_FILE).unlink()
 
     def _listen(self) -> None:

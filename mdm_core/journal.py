@@ -206,6 +206,7 @@ class Journal:
         self._n = after
         self.waiting: list[tuple[int, MakeFact]] = []
         self._clean = True
+        self._broken: JournalFailed | None = None
         try:
             self._fd = open_private(self._path, os.O_RDWR | os.O_APPEND)
             cut_torn_line(self._fd)
@@ -323,6 +324,9 @@ class Journal:
         return self._n
 
     def _write(self, durable: bool) -> None:
+        # A disk that failed once may have lost any of what it was given since, and say of the next that all is well.
+        if self._broken is not None:
+            raise self._broken
         buffer = self._buffer
         try:
             while buffer:
@@ -332,7 +336,8 @@ class Journal:
                 os.fdatasync(self._fd)
                 self._clean = True
         except OSError as error:
-            raise _failed(error) from error
+            self._broken = _failed(error)
+            raise self._broken from error
 
 
 def read_journal(run_dir: Path) -> Iterator[AnyEntry]:

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import attrs
 
@@ -292,9 +292,15 @@ class Run:
             raise self._source_failed(error) from error
         finally:
             run = dict(self._redaction.mapping(run))
-            write_json(run_dir / RUN_FILE, run)
+            self._write_run(run_dir, run)
         self._recorder.start(run, raw_excerpts=self.plan.redactor is None)
         self._checkpoint(run_dir)
+
+    def _write_run(self, run_dir: Path, run: dict[str, Any]) -> None:
+        try:
+            write_json(run_dir / RUN_FILE, run)
+        except OSError as error:
+            raise JournalFailed(f"{RUN_FILE} failed: {type(error).__name__}: {error.strerror}") from error
 
     def _close(self, opened: list[Component]) -> None:
         if self._control is not None:

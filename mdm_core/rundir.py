@@ -191,8 +191,14 @@ class RunLock:
 
         Returns:
             False if another process has it.
+
+        Raises:
+            UsageError: The file cannot be made.
         """
-        fd = open_private(self._path, os.O_RDWR)
+        try:
+            fd = open_private(self._path, os.O_RDWR)
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be opened: {error.strerror}; see to it that it can be") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

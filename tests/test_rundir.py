@@ -199,6 +199,6 @@ class TestLock:
         assert mode(tmp_path / LOCK_FILE) == 0o600
         (tmp_path / LOCK_FILE).unlink()
         (tmp_path / LOCK_FILE).symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(OSError, match="symbolic links"):
+        with pytest.raises(UsageError, match="symbolic links"):
             RunLock(tmp_path).acquire()
         assert not is_running(tmp_path)

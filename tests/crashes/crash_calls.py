@@ -139,22 +139,21 @@ class Fault(Layer):
         at: Number of the call, from 1.
         error: What it fails with.
         for_ever: Whether all that come after it fail, too.
-        effects: Counts what has happened in the world.
+        count: Counts what has happened in the world.
     """
 
-    def __init__(self, disk: Path, at: int, error: int, for_ever: bool, effects: Callable[[], int]) -> None:
+    def __init__(self, disk: Path, at: int, error: int, for_ever: bool, count: Callable[[], int]) -> None:
         super().__init__(disk)
         self._at = at
         self._error = error
         self._for_ever = for_ever
-        self._effects = effects
+        self._count = count
 
     def before(self, call: Call) -> None:
         """Fail when it is time."""
         number = len(self.calls)
         if number == self._at:
-            self.report = {"failed": str(call), "effects": self._effects()}
-            call.by_half()
+            self.report = {"failed": str(call), "attempts": self._count()}
         if number == self._at or (number > self._at and self._for_ever):
             raise OSError(self._error, os.strerror(self._error), str(call.path))
 

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -134,7 +135,7 @@ class Machine:
         *,
         resume: bool = False,
         layer: Callable[[Path], Layer] | None = None,
-        prepare: Callable[[], object] | None = None,
+        around: AbstractContextManager[object] | None = None,
         limit: int | None = None,
         settings: list[str] | None = None,
     ) -> Ended:
@@ -144,7 +145,7 @@ class Machine:
             run_id: Id of the run.
             resume: Whether to go on with it.
             layer: Made in the process, and put between it and its disk.
-            prepare: Called in the process before the run begins.
+            around: Entered in the process before the run begins, and left when it has ended.
             limit: Events after which the run ends.
             settings: In place of the machine's own.
         """
@@ -152,7 +153,7 @@ class Machine:
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         self.disk(run_id).mkdir(parents=True, exist_ok=True)
-        with Child(lambda: self._run(plan, run_id, resume, layer, prepare, limit, report)) as child:
+        with Child(lambda: self._run(plan, run_id, resume, layer, around or nullcontext(), limit, report)) as child:
             code = child.wait()
         if not report.exists():
             return Ended(code)
@@ -243,7 +244,7 @@ class Machine:
         run_id: str,
         resume: bool,
         layer: Callable[[Path], Layer] | None,
-        prepare: Callable[[], object] | None,
+        around: AbstractContextManager[object],
         limit: int | None,
         report: Path,
     ) -> int:
@@ -252,15 +253,14 @@ class Machine:
         vars(mdm_core.checkpoints)["time"] = SimpleNamespace(monotonic=lambda: 1.0)
         run = Run(plan, run_id=run_id, runs_dir=self.runs(run_id), resume=resume, limit=limit)
         seen = None if layer is None else layer(self.disk(run_id))
-        if prepare is not None:
-            prepare()
         if seen is not None:
             seen.install()
-        try:
-            summary = run.run()
-            code, said = summary.exit_code, summary.reason
-        except MdmError as error:
-            code, said = error.exit_code, str(error)
+        with around:
+            try:
+                summary = run.run()
+                code, said = summary.exit_code, summary.reason
+            except MdmError as error:
+                code, said = error.exit_code, str(error)
         found = {} if seen is None else {"calls": [str(call) for call in seen.calls], **seen.report}
         report.write_text(json.dumps({"said": said, "report": found}))
         return code
