@@ -33,7 +33,6 @@ class StreamedInputs(RecordedInputs):
 
     Attributes:
         timeouts: Calls of components that took too long, as far as the journal was read.
-        commands: How many commands of an operator were read.
     """
 
     def __init__(self, run_dir: Path) -> None:

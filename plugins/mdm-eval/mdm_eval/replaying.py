@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 import msgspec
-from mdm_core import Decision, InvalidEvent, PastRun, UsageError
+from mdm_core import Decision, InvalidEvent, PastRun
 
 from mdm_eval.again import Again, JournalEnds
 from mdm_eval.comparing import Differences, Packet, differences
@@ -260,16 +260,3 @@ class _FromTrace:
         paths = self.rebuilt.admission
         hidden = [path for path in marked_paths(packet["input"]) if path in paths] if paths else []
         return f"its {hidden[0]} was redacted" if hidden else None
-
-
-def refuse_nothing(report: ReplayReport) -> None:
-    """Refuse a run that has decided nothing.
-
-    Args:
-        report: What came of its replay.
-
-    Raises:
-        UsageError: It holds no packet.
-    """
-    if not report.packets:
-        raise UsageError(f"run {report.run_id!r} has decided nothing yet")

@@ -64,7 +64,6 @@ class Session:
     def __init__(self, past: PastRun) -> None:
         self.past = past
         self.run_id = str(past.run["run_id"])
-        self.inputs = StreamedInputs(past.directory)
         self.given = Given()
         self._opened: list[Component] = []
         self._engines: list[Again] = []
@@ -73,6 +72,7 @@ class Session:
         if redactor is not None:
             open_all(with_children(redactor), Build(base_dir=base_dir_of(past), run_id=self.run_id), self._opened)
         self.redaction = Redaction(redactor)
+        self.inputs = StreamedInputs(past.directory)
         self._tells_what_it_hides = redactor is None or callable(getattr(redactor, "hides", None))
 
     def __enter__(self) -> Session:

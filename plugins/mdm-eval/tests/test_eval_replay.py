@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from mdm_core import PastRun, Run, UsageError
+from mdm_core.cli.dead_letter import command as dead_letter
 from mdm_core.journal import Answered, Applied, Clock, Command, Journal, JournalFailed, TimedOut
 from mdm_core.replay import RecordedInputs
 from mdm_core.rundir import read_json, write_json
@@ -271,6 +272,19 @@ class TestFromTheSource:
         report = replay(past)
         assert (1500, "the journal ends before step 1500") == (report.same, report.ended)
 
+    def test_a_component_in_a_process_of_its_own(self, bench: Bench) -> None:
+        """It is started for the replay as it was for the run, and ended with it."""
+        past = bench.run(text=PIPELINE.replace("threshold = 0.4", 'threshold = 0.4\nisolate = "process"'), limit=400)
+        assert (398, 398, 0, 0) == counts(replay(past))
+
+    def test_a_run_that_tried_dead_letters_again(self, bench: Bench) -> None:
+        """Its source gives some lines of another run's source only, so that the recorded inputs serve."""
+        bench.run(limit=300)
+        arguments = ["retry", "r", "--set", 'pipeline.key="id"', "--run-id", "again", "--runs-dir", str(bench.runs)]
+        CliRunner().invoke(dead_letter, arguments)
+        report = replay(bench.past("again"))
+        assert (1, 1, True) == (report.packets, report.from_inputs, report.verified)
+
     def test_time_limits(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         """A call that took too long in the run is not waited for, and fails closed as it did."""
         text = PIPELINE.replace('use = "reference.logistic"', 'use = "replaytest.slow"\ntimeout_ms = 20')
@@ -348,6 +362,21 @@ class TestWithoutTheSource:
         assert (0, 0, 0, 0) == counts(report)
         assert {"its features were redacted": EVENTS - 1} == dict(report.unknown)
         assert 1 == bench.mdm("r").exit_code
+
+    def test_features_that_failed(self, bench: Bench) -> None:
+        """Where an extractor raised in the run, its failure is a recorded fact, and the same decision comes of it."""
+        made = events()
+        for n in range(0, EVENTS, 7):
+            made[n].pop("password", None)
+        write_events(bench.folder / "events.jsonl", made)
+        past = bench.run(text=_with_note_length(PIPELINE))
+        failed = sum(values[5] == ["features_error:KeyError"] for values in decided(past).values())
+        assert failed > 200
+        assert replay(past).verified
+        (bench.folder / "events.jsonl").unlink()
+        report = replay(past)
+        assert report.verified
+        assert (failed, EVENTS - 1 - failed) == (report.from_inputs, report.from_features)
 
     def test_an_option_that_was_redacted(self, bench: Bench) -> None:
         """A weight that the redactor took for a secret is not in the record; the pipeline file serves in its place."""
