@@ -21,8 +21,8 @@ from mdm_core import Build
 from orjson import dumps
 
 from mdm_trace_jsonl import PacketSink, read_packets
-from mdm_trace_jsonl.findings import Expected
 from mdm_trace_jsonl.links import BLOCK_LINES
+from mdm_trace_jsonl.reports import Expected
 from mdm_trace_jsonl.segments import Segments
 from mdm_trace_jsonl.verifying import verify
 

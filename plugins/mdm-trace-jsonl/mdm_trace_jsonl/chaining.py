@@ -161,7 +161,7 @@ class Chain:
         for name, (ours, told) in wanted.items():
             if ours != told:
                 raise ConfigError(
-                    f"the chain of {file} tells of {name} {told}, not {ours}; `mdm trace verify` tells more: "
+                    f"the chain of {file} tells of {name} {told!r}, not {ours!r}; `mdm trace verify` tells more: "
                     "restore the files from a copy, or begin anew in another place"
                 )
 

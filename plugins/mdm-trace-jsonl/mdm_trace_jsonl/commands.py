@@ -107,6 +107,7 @@ def checkpoint(run: str, public_keys: tuple[Path, ...], runs_dir: Path) -> None:
     What it speaks for is verified first; exit code 1 and no checkpoint if something is wrong.
     """
     from mdm_trace_jsonl.proving import Evidence
+    from mdm_trace_jsonl.showing import printable
     from mdm_trace_jsonl.signing import read_public_key
 
     keys = [read_public_key(path) for path in public_keys]
@@ -114,7 +115,7 @@ def checkpoint(run: str, public_keys: tuple[Path, ...], runs_dir: Path) -> None:
     findings = evidence.verify(keys, None)
     problems = [problem for finding in findings for problem in finding.problems]
     for problem in problems:
-        click.echo(f"mdm: {problem}", err=True)
+        click.echo(f"mdm: {printable(problem)}", err=True)
     if problems:
         click.get_current_context().exit(1)
     echo_json(evidence.checkpoint(findings))

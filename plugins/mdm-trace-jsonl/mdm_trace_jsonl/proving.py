@@ -13,7 +13,7 @@ from mdm_core import UsageError
 from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, find_run, is_running, now_text, read_json
 
 from mdm_trace_jsonl.chaining import file_sha256
-from mdm_trace_jsonl.findings import Expected, Finding, Position
+from mdm_trace_jsonl.reports import Expected, Finding, Position
 from mdm_trace_jsonl.segments import Segments
 from mdm_trace_jsonl.verifying import verify
 

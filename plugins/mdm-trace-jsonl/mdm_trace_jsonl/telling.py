@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mdm_trace_jsonl.findings import Finding
+from mdm_trace_jsonl.reports import Finding
+from mdm_trace_jsonl.showing import printable
 
 
 def told(findings: Sequence[Finding], with_keys: bool) -> Iterator[str]:
@@ -19,9 +20,10 @@ def told(findings: Sequence[Finding], with_keys: bool) -> Iterator[str]:
     """
     for finding in findings:
         yield _sum(finding)
-        yield from (f"  wrong: {problem}" for problem in finding.problems)
-        yield f"  {_end(finding)}; {_seals(finding, with_keys)}"
-        yield from (f"  note: {remark}" for remark in finding.remarks)
+        # Whoever has changed the files may have written what is quoted from them.
+        yield from (f"  wrong: {printable(problem)}" for problem in finding.problems)
+        yield f"  {printable(_end(finding))}; {_seals(finding, with_keys)}"
+        yield from (f"  note: {printable(remark)}" for remark in finding.remarks)
     problems = sum(len(finding.problems) for finding in findings)
     lines = sum(finding.lines for finding in findings)
     if problems:

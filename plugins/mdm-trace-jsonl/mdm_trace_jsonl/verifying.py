@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mdm_trace_jsonl.blocks import Blocks
 from mdm_trace_jsonl.chaining import file_sha256
-from mdm_trace_jsonl.findings import Expected, Finding, Position
 from mdm_trace_jsonl.links import FORMAT, NOTHING, Begin, Block, Opened, Seal, signed_message
 from mdm_trace_jsonl.outlines import Outline
+from mdm_trace_jsonl.reports import Expected, Finding, Position
 from mdm_trace_jsonl.segments import Segments
 from mdm_trace_jsonl.signing import is_signed_by
 from mdm_trace_jsonl.telling import counted

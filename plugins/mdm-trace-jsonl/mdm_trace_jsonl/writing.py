@@ -189,8 +189,13 @@ class Writer:
         """Hash what was not hashed yet; all of it is still waiting to be written."""
         assert self._chain is not None
         begin = self._chain.hashed - self._file.size
-        with memoryview(self._file.waiting) as waiting, waiting[begin:] as rest:
-            self._chain.update(rest)
+        try:
+            with memoryview(self._file.waiting) as waiting, waiting[begin:] as rest:
+                self._chain.update(rest)
+        except BaseException:
+            # Broken off from outside: nobody knows how much of it was hashed.
+            self._file.give_up()
+            raise
 
     def _write_out(self) -> None:
         if self._chain is None:

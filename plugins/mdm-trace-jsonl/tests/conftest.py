@@ -12,8 +12,8 @@ import pytest
 from mdm_core import Build
 
 from mdm_trace_jsonl import PacketSink
-from mdm_trace_jsonl.findings import Finding
 from mdm_trace_jsonl.proving import Checkpoint, Evidence
+from mdm_trace_jsonl.reports import Finding
 from mdm_trace_jsonl.signing import new_key
 
 OpenSink: TypeAlias = Callable[..., PacketSink]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mdm_core import Build, ConfigError, MdmError, OptionError
 
 from mdm_trace_jsonl import AuditSink, PacketSink, chaining
-from mdm_trace_jsonl.findings import Finding
+from mdm_trace_jsonl.reports import Finding
 
 OpenSink: TypeAlias = Callable[..., PacketSink]
 Verify: TypeAlias = Callable[..., Finding]
@@ -130,7 +130,7 @@ class TestOrigin:
         """A sink does not add to a chain that is tied to another run.json."""
         open_sink().close()
         (run_dir / "run.json").write_text("{}")
-        with pytest.raises(ConfigError, match=r"tells of SHA-256 of run\.json [0-9a-f]{64}, not [0-9a-f]{64}"):
+        with pytest.raises(ConfigError, match=r"tells of SHA-256 of run\.json '[0-9a-f]{64}', not '[0-9a-f]{64}'"):
             open_sink()
 
     def test_outside_a_run(self, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ import pytest
 from mdm_core import ConfigError
 
 from mdm_trace_jsonl import PacketSink
-from mdm_trace_jsonl.findings import Finding
 from mdm_trace_jsonl.reading import read_objects
+from mdm_trace_jsonl.reports import Finding
 
 OpenSink: TypeAlias = Callable[..., PacketSink]
 Verify: TypeAlias = Callable[..., Finding]

@@ -19,8 +19,8 @@ from mdm_core import OptionError
 
 from mdm_trace_jsonl import CorruptLine, MissingPart, PacketSink, read_packets
 from mdm_trace_jsonl.commands import trace
-from mdm_trace_jsonl.findings import Finding
 from mdm_trace_jsonl.reading import PACKET_KEYS
+from mdm_trace_jsonl.reports import Finding
 
 OpenSink: TypeAlias = Callable[..., PacketSink]
 Verify: TypeAlias = Callable[..., Finding]

@@ -17,8 +17,8 @@ from mdm_core import Run
 from mdm_core.rundir import RunLock
 
 from mdm_trace_jsonl import PacketSink, read_packets
-from mdm_trace_jsonl.findings import Finding
 from mdm_trace_jsonl.proving import Evidence
+from mdm_trace_jsonl.reports import Finding
 from mdm_trace_jsonl.signing import new_key
 
 OpenSink: TypeAlias = Callable[..., PacketSink]

@@ -17,8 +17,8 @@ from mdm_core import Build, Run, UsageError
 
 from mdm_trace_jsonl import AuditSink, PacketSink
 from mdm_trace_jsonl.commands import trace
-from mdm_trace_jsonl.findings import Finding
 from mdm_trace_jsonl.proving import Evidence
+from mdm_trace_jsonl.reports import Finding
 from mdm_trace_jsonl.signing import new_key
 
 OpenSink: TypeAlias = Callable[..., PacketSink]
@@ -344,6 +344,14 @@ class TestNamed:
         assert 1 == result.exit_code
         assert "  wrong: traces.jsonl, lines 1 to 64:" in result.stdout
         assert "NOT as it was written: 1 problem" == result.stdout.splitlines()[-1]
+
+    def test_what_is_quoted_is_harmless(self, copy: Path) -> None:
+        """Control characters that somebody has written into a chain do not reach the terminal."""
+        chain = copy / "traces.chain.jsonl"
+        chain.write_bytes(chain.read_bytes().replace(b'"file":"traces.jsonl"', b'"file":"\\u001b[2J"', 1))
+        result = invoke("verify", copy)
+        assert "tells of file \\x1b[2J, not traces.jsonl" in result.stdout
+        assert "\x1b" not in result.output
 
     def test_a_symbolic_link(self, copy: Path, tmp_path: Path) -> None:
         """A file in another place is not verified in its stead."""
