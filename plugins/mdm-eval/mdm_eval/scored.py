@@ -105,14 +105,6 @@ class Scored:
         precision = np.divide(caught, taken, out=np.zeros_like(caught), where=taken > 0)
         return float(of_positives @ precision / of_positives.sum())
 
-    def calibration_error(self, weight: Floats, starts: Ints) -> float:
-        """Mean over cases of how far their bin's mean probability is from the share in which it happened.
-
-        M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
-        AAAI 2015.
-        """
-        return float(np.abs(np.add.reduceat(weight * self.gap, starts)).sum() / weight.sum())
-
     def largest_error(self, gap: Floats) -> float:
         """The largest of the bins' differences, of bins of equal width (the same source).
 
@@ -124,13 +116,13 @@ class Scored:
 
     def figures(self, weight: Floats) -> Sequence[float]:
         """Average precision, Brier score, log loss, calibration error by bins of equal width and of equal size."""
-        total = weight.sum()
+        total, gap = weight.sum(), weight * self.gap
         return (
             self.average_precision(weight),
             float(weight @ self.squared / total),
             float(weight @ self.logarithmic / total),
-            self.calibration_error(weight, self.width),
-            self.calibration_error(weight, self.mass),
+            calibration_error(gap, self.width) / total,
+            calibration_error(gap, self.mass) / total,
         )
 
     def by_chance(self) -> dict[str, ByChance]:
@@ -138,8 +130,8 @@ class Scored:
 
         def draw(random: np.random.Generator) -> Sequence[float]:
             gap = self.p - (random.random(len(self.p)) < self.p)
-            of_width, of_mass = (np.abs(np.add.reduceat(gap, starts)).sum() for starts in (self.width, self.mass))
-            return of_width / len(gap), of_mass / len(gap), self.largest_error(gap)
+            errors = [calibration_error(gap, starts) / len(gap) for starts in (self.width, self.mass)]
+            return *errors, self.largest_error(gap)
 
         drawn = each_drawn(draw, replicates_for(len(self.p)))
         names = ("ece", "ece_equal_mass", "mce")
@@ -168,6 +160,19 @@ class Scored:
             by_chance=self.by_chance(),
             curve=curve(self.p, self.y, self.width),
         )
+
+
+def calibration_error(gap: Floats, starts: Ints) -> float:
+    """The expected calibration error, times the cases: how far bins' probabilities are from what happened in them.
+
+    M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
+    AAAI 2015.
+
+    Args:
+        gap: Probability less outcome of each case, sorted by probability.
+        starts: Where bins begin.
+    """
+    return float(np.abs(np.add.reduceat(gap, starts)).sum())
 
 
 def _from(weight: Floats, places: Ints) -> Floats:
