@@ -11,6 +11,7 @@ from mdm_core import UsageError
 from mdm_eval.columns import Bools, Codes, Floats, Ints
 
 _SHOWN = 5
+_LONGEST = 48
 
 
 @attrs.frozen(eq=False)
@@ -45,11 +46,10 @@ def to_labels(outcomes: Codes, positive: str | None) -> Floats:
     unclear = [_text(value) for value, truth in zip(outcomes.values, distinct, strict=True) if truth is None]
     if unclear:
         raise UsageError(
-            f"outcomes are {', '.join(unclear[:_SHOWN])}{', …' if len(unclear) > _SHOWN else ''}: "
-            "give --positive with the one that counts as right to act on"
+            f"outcomes are {_quoted(unclear)}: give --positive with the one that counts as right to act on"
         )
     if positive is not None and outcomes.values and 1.0 not in distinct:
-        known = ", ".join(_text(value) for value in outcomes.values[:_SHOWN])
+        known = _quoted([_text(value) for value in outcomes.values])
         raise UsageError(f"--positive {positive}: no outcome is that; outcomes are {known}")
     return np.array([*distinct, np.nan], dtype=np.float64)[outcomes.numbers]
 
@@ -75,3 +75,8 @@ def _truth(value: Any) -> float | None:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _quoted(values: list[str]) -> str:
+    quoted = [ascii(value)[1:-1][:_LONGEST] for value in values[:_SHOWN]]
+    return ", ".join(quoted) + (", …" if len(values) > _SHOWN else "")

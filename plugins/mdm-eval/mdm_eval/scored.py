@@ -116,7 +116,7 @@ class Scored:
 
     def figures(self, weight: Floats) -> Sequence[float]:
         """Average precision, Brier score, log loss, calibration error by bins of equal width and of equal size."""
-        total, gap = weight.sum(), weight * self.gap
+        total, gap = float(weight.sum()), weight * self.gap
         return (
             self.average_precision(weight),
             float(weight @ self.squared / total),

@@ -43,7 +43,7 @@ def _fifths(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Iterator[tu
     edges = np.unique(np.nanquantile(values, np.linspace(0, 1, _PARTS + 1)))
     part: Ints = np.searchsorted(edges[1:-1], values, "left")
     for n, (low, high) in enumerate(pairwise(edges)):
-        yield f"{low:g} to {high:g}" if not n else f"above {low:g} to {high:g}", (part == n) & ~np.isnan(values)
+        yield f"{low:.4g} to {high:.4g}" if not n else f"above {low:.4g} to {high:.4g}", (part == n) & ~np.isnan(values)
     yield from _without(np.isnan(values))
 
 

@@ -18,6 +18,7 @@ from mdm_eval.times import shown
 
 _MOST_DRIFTS = 12
 _BAR = 30
+_LONGEST = 48
 _JOINS = {
     "joined": "outcome told in time",
     "late": "told too late, not counted",
@@ -41,7 +42,7 @@ def show_evaluation(found: Evaluation, by: str | None) -> None:
             click.echo(line)
         click.echo()
     for warning in found.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {_printable(warning)}", err=True)
 
 
 def show_join(counts: Counts) -> None:
@@ -84,6 +85,11 @@ def span(estimate: Estimate) -> str:
     return f"{estimate.low:.4f} to {estimate.high:.4f}"
 
 
+def plain(text: str) -> str:
+    """A text that comes from events: short, and with nothing that a terminal obeys."""
+    return _printable(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+
+
 def curve_lines(found: Probabilities) -> Iterator[str]:
     """The reliability curve as a table with bars.
 
@@ -98,6 +104,10 @@ def curve_lines(found: Probabilities) -> Iterator[str]:
     yield lines[0]
     for line, b in zip(lines[1:], found.curve, strict=True):
         yield f"{line:<{len(lines[0])}}  {_bar(b.share.value or 0.0, b.mean)}"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _bar(share: float, expected: float) -> str:
@@ -135,7 +145,7 @@ def _actions(found: Evaluation) -> Iterable[str]:
     whole = found.whole.decisions
     names = dict.fromkeys([*found.proposed, *found.final])
     rows = [
-        (name, n(proposed), share(proposed / whole), n(final), share(final / whole))
+        (plain(name), n(proposed), share(proposed / whole), n(final), share(final / whole))
         for name in names
         for proposed, final in [(found.proposed.get(name, 0), found.final.get(name, 0))]
     ]
@@ -193,13 +203,13 @@ def _guards(found: Guards) -> Iterator[str]:
     failed = f"{share(found.failed_closed.value)} of the decisions failed closed"
     yield f"guards {denied} {found.proposals:,} proposals; {failed}"
     rows = [
-        (g.flag, n(g.denied), share(g.rate.value), n(g.missed), n(g.averted), n(g.unknown), _amount(g.net))
+        (plain(g.flag), n(g.denied), share(g.rate.value), n(g.missed), n(g.averted), n(g.unknown), _amount(g.net))
         for g in found.guards
     ]
     if rows:
         yield from table(("guard", "denied", "share", "missed", "averted", "unknown", "saved less cost"), rows)
     for code, times in found.reason_codes.items():
-        yield f"  {code}  {times:,}"
+        yield f"  {plain(code)}  {times:,}"
 
 
 def _amount(net: Estimate) -> str:
@@ -222,7 +232,7 @@ def _stability(found: Stability, timed: bool) -> Iterator[Iterable[str]]:
     yield table(("period from" if timed else "period from step", "decisions", "acted", "happened"), rows)
     later = (str(k + 2) for k in range(len(found.periods) - 1))
     drifts = [
-        (d.name, f"{d.largest:.3f}", d.verdict, *("-" if v is None else f"{v:.2f}" for v in d.psi))
+        (plain(d.name), f"{d.largest:.3f}", d.verdict, *("-" if v is None else f"{v:.2f}" for v in d.psi))
         for d in found.drifts[:_MOST_DRIFTS]
     ]
     more = len(found.drifts) - _MOST_DRIFTS
@@ -234,7 +244,7 @@ def _stability(found: Stability, timed: bool) -> Iterator[Iterable[str]]:
 
 def _segments(segments: Sequence[Segment], by: str) -> Iterable[str]:
     rows = [
-        (part.name + (" (!)" if part.small else ""), n(part.decisions), share(part.acted.value), *_judged(part))
+        (plain(part.name) + (" (!)" if part.small else ""), n(part.decisions), share(part.acted.value), *_judged(part))
         for part in segments
     ]
     return table((by, "decisions", "acted", "precision", "recall", "ROC AUC", "calibration error"), rows)

@@ -246,6 +246,16 @@ class TestCommand:
         assert "warning: 80 of 4,000 decisions have no outcome" in said.err
         assert max(map(len, said.out.splitlines())) <= 160
 
+    def test_events_cannot_speak_to_the_terminal(self, run_of: Any, ran_once: Any, tmp_path: Any, mdm: Any) -> None:
+        """What comes from events is shown without what a terminal obeys, and not longer than a line can be."""
+        sites = ["\x1b[2Jgone", "s" * 500]
+        events = [{**event, "site": sites[n % 2]} for n, event in enumerate(ran_once.events[:100])]
+        ran = run_of(tmp_path / "hostile", events)
+        said = mdm("evaluate", "r", "--runs-dir", ran.runs_dir, "--by", "site")
+        assert "\x1b" not in said.out + said.err
+        assert "\\x1b[2Jgone" in said.out
+        assert max(map(len, said.out.splitlines())) < 200
+
     def test_without_outcomes(self, run_of: Callable[..., Any], ran_once: Any, tmp_path: Any, mdm: Any) -> None:
         """Without outcomes what can be told is told, and how to get outcomes."""
         events = [{key: value for key, value in event.items() if key != "bad"} for event in ran_once.events[:200]]

@@ -307,7 +307,7 @@ class TestBootstrap:
 
 class TestCalibrationError:
     def test_of_right_probabilities_is_chance(self) -> None:
-        """Of right probabilities the error is as small as chance: in 93 to 97 % of 2,000 samples not above its limit."""
+        """Of right probabilities the error is as small as chance: in 93 to 97 % of samples not above its limit."""
         p, label = sample(15, 1000)
         scored = Scored(p, label)
         limit, mean = scored.by_chance()["ece"].p95, scored.by_chance()["ece"].mean
