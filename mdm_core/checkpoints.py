@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from mdm_core.values import Position
 
 FOLDER = "checkpoints"
 _FORMAT = 1
-_KEPT = 2
 _NAME = re.compile(r"[0-9]{12,}-[0-9]{12,}")
 
 
@@ -91,6 +91,8 @@ def write_checkpoint(run_dir: Path, saved: Saved) -> tuple[str, str]:
     """
     data = msgspec.msgpack.encode(saved)
     folder = run_dir / FOLDER
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     folder.mkdir(mode=0o700, exist_ok=True)
     name = f"{saved.engine.step:012d}-{saved.read:012d}"
     replace_file(folder / name, data)
@@ -106,7 +108,7 @@ def read_checkpoint(run_dir: Path, entry: Checkpoint) -> Saved | None:
         run_dir: Directory of the run.
         entry: What the journal says of it.
     """
-    if not _NAME.fullmatch(entry.file):
+    if not _NAME.fullmatch(entry.file) or (run_dir / FOLDER).is_symlink():
         return None
     try:
         fd = os.open(run_dir / FOLDER / entry.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -120,16 +122,17 @@ def read_checkpoint(run_dir: Path, entry: Checkpoint) -> Saved | None:
     return saved if saved.format == _FORMAT else None
 
 
-def forget_old(run_dir: Path) -> None:
-    """Remove all checkpoints but the last two; the journal must tell of the last one already.
+def forget_old(run_dir: Path, kept: Collection[str]) -> None:
+    """Remove all checkpoints but some, and what a crash has left of others.
 
     Args:
         run_dir: Directory of the run.
+        kept: Names of those that stay; the journal must tell of each already.
     """
-    names = sorted(path for path in (run_dir / FOLDER).iterdir() if not path.name.startswith("."))
-    for path in names[:-_KEPT]:
-        with suppress(OSError):
-            path.unlink()
+    for path in (run_dir / FOLDER).iterdir():
+        if path.name not in kept:
+            with suppress(OSError):
+                path.unlink()
 
 
 class Checkpoints:
@@ -141,6 +144,7 @@ class Checkpoints:
 
     Attributes:
         salt: Salt of the hashes that stand for keys; one for the whole run.
+        kept: Names of the last two.
     """
 
     def __init__(self, options: DurabilityOptions, save: Callable[[], Saved]) -> None:
@@ -149,6 +153,7 @@ class Checkpoints:
         self._read = 0
         self._next = self._earliest = 0.0
         self.salt = secrets.token_bytes(16)
+        self.kept: list[str] = []
 
     def due(self, read: int) -> bool:
         """Whether a checkpoint is due.
@@ -175,7 +180,8 @@ class Checkpoints:
         saved = self._save()
         name, sha256 = write_checkpoint(run_dir, saved)
         if journal.add_checkpoint(saved.engine.step, name, sha256):
-            forget_old(run_dir)
+            self.kept = [*self.kept[-1:], name]
+            forget_old(run_dir, self.kept)
         now = time.monotonic()
         self._read = saved.read
         # However large the state, the run spends nineteen twentieths of its time on other things.

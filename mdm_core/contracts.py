@@ -102,10 +102,11 @@ class DataSource(Component):
         """
         if self.identity() != identity:
             raise ConfigError("it is no longer the source that the run has read; start a new run")
-        if position is None:
-            return
         try:
-            self.seek(position)
+            if type(self).seek is DataSource.seek:
+                raise NotImplementedError
+            if position is not None:
+                self.seek(position)
         except NotImplementedError:
             raise ConfigError("it cannot go back to where the run ended; start a new run") from None
 

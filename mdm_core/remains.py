@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,15 @@ class Remains:
     Attributes:
         run_dir: Directory of the run.
         run: What ``run.json`` holds.
-        saved: The checkpoint to go on from.
+        file: The name of the checkpoint to go on from.
+        saved: The checkpoint.
         entries: The journal behind it.
         last: Number of the journal's last line.
     """
 
     run_dir: Path
     run: Mapping[str, Any]
+    file: str
     saved: Saved
     entries: list[AnyEntry]
     last: int
@@ -106,10 +109,11 @@ class Remains:
             elif stretches:
                 stretches[-1][1].append(entry)
         for number in reversed(range(len(stretches))):
-            saved = read_checkpoint(run_dir, stretches[number][0])
-            if saved is not None and saved.run_id == run["run_id"]:
+            checkpoint = stretches[number][0]
+            saved = read_checkpoint(run_dir, checkpoint)
+            if saved is not None and saved.run_id == run_dir.name:
                 behind = [entry for _, entries in stretches[number:] for entry in entries]
-                return cls(run_dir, run, saved, behind, last)
+                return cls(run_dir, run, checkpoint.file, saved, behind, last)
         raise UsageError(f"run {run_dir.name!r} has no checkpoint that can be read; start a new run")
 
     def dead_letters(self) -> int:
@@ -194,12 +198,14 @@ def _changes(path: tuple[str | int, ...], before: Any, now: Any) -> Iterator[str
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in sorted({*before, *now}):
             yield from _changes((*path, key), before.get(key), now.get(key))
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for number, (old, new) in enumerate(zip(before, now, strict=True)):
+    elif isinstance(before, list) and isinstance(now, list):
+        for number, (old, new) in enumerate(zip_longest(before, now)):
             yield from _changes((*path, number), old, new)
     elif before != now:
         yield f"{spelled(path)} was {_shown(before)} and is {_shown(now)}"
 
 
 def _shown(value: Any) -> str:
-    return "not there" if value is None else json.dumps(value) if not isinstance(value, Mapping | list) else "other"
+    if isinstance(value, Mapping):
+        value = value.get("use", "other")
+    return "not there" if value is None else "other" if isinstance(value, list) else json.dumps(value)

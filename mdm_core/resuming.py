@@ -32,24 +32,27 @@ class Recorded:
         packets: For each sink of packets, in order, step to the essence of what it has.
         clock: Step to the time at which its packet says that it was decided.
         audited: Event and step of what the audit log has.
+        dead_letters: How many of them there are.
     """
 
     packets: list[dict[int, bytes]] = attrs.field(factory=list)
     clock: dict[int, int] = attrs.field(factory=dict)
     audited: set[tuple[str, int]] = attrs.field(factory=set)
+    dead_letters: int = 0
 
     @classmethod
-    def of(cls, sinks: Sequence[TraceSink], marks: Sequence[dict[str, Any] | None]) -> Recorded:
+    def of(cls, sinks: Sequence[TraceSink], marks: Sequence[dict[str, Any] | None], dead_letters: int) -> Recorded:
         """Read it.
 
         Args:
             sinks: All sinks of the run.
             marks: Where each stood at the checkpoint.
+            dead_letters: How many of them stand behind the checkpoint.
 
         Raises:
             UsageError: A sink cannot give back what it was given.
         """
-        found = cls()
+        found = cls(dead_letters=dead_letters)
         for sink, mark in zip(sinks, marks, strict=True):
             try:
                 if sink.accepts == "packets":

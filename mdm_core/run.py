@@ -27,7 +27,17 @@ from mdm_core.redacting import MASK, Redaction
 from mdm_core.remains import Remains, ResumeFailed
 from mdm_core.replay import ReplayFailed
 from mdm_core.resuming import Recorded, Resumption
-from mdm_core.rundir import RUN_FILE, SUMMARY_FILE, RunLock, create_run_dir, find_run, new_run_id, now_text, write_json
+from mdm_core.rundir import (
+    RUN_FILE,
+    SUMMARY_FILE,
+    RunLock,
+    check_run_id,
+    create_run_dir,
+    find_run,
+    new_run_id,
+    now_text,
+    write_json,
+)
 from mdm_core.schema import Action
 from mdm_core.signals import Interrupted, StopSignals
 from mdm_core.state import veil_by
@@ -119,9 +129,9 @@ class Run:
         Raises:
             UsageError: The run cannot begin.
         """
-        run_dir = self.runs_dir / self.run_id if self._resume else create_run_dir(self.runs_dir, self.run_id)
         if self._resume:
-            find_run(self.run_id, self.runs_dir)
+            check_run_id(self.run_id)
+        run_dir = find_run(self.run_id, self.runs_dir) if self._resume else create_run_dir(self.runs_dir, self.run_id)
         lock = RunLock(run_dir)
         if not lock.acquire():
             raise UsageError(f"run {self.run_id!r} is going on; `mdm stop {self.run_id}` stops it")
@@ -205,7 +215,8 @@ class Run:
             self._source.resume(saved.position, saved.identity)
         except ConfigError as error:
             raise UsageError(f"{self._source.component_id}: {error}") from None
-        recorded = Recorded.of(sinks, saved.marks)
+        self._checkpoints.kept = [remains.file]
+        recorded = Recorded.of(sinks, saved.marks, remains.dead_letters())
         return Resumption(
             remains,
             recorded,
@@ -282,7 +293,7 @@ class Run:
         if self._resumption is not None:
             remains, recorded = self._resumption.remains, self._resumption.recorded
             raw = self.plan.redactor is None
-            self._recorder.resume(remains.run, raw, recorded.last(), recorded.audited, remains.dead_letters())
+            self._recorder.resume(remains.run, raw, recorded.last(), recorded.audited, recorded.dead_letters)
             return
         run = self.plan.run_json(self.run_id)
         try:
@@ -336,7 +347,7 @@ class Run:
             if self._resumption is not None:
                 self._catch_up(self._resumption, records)
             read = self._read
-            while not signals.asked and read != limit:
+            while not signals.asked and (limit is None or read < limit):
                 signals.reading = True
                 item = next(records, _END)
                 signals.reading = False

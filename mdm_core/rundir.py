@@ -35,6 +35,21 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def check_run_id(run_id: str) -> None:
+    """Refuse what could lead out of the directory in which runs are kept.
+
+    Args:
+        run_id: A run's id.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise UsageError(
+            f"run id {run_id!r}: use up to 80 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+
+
 def create_run_dir(runs_dir: Path, run_id: str) -> Path:
     """Make the directory of a new run.
 
@@ -48,10 +63,7 @@ def create_run_dir(runs_dir: Path, run_id: str) -> Path:
     Raises:
         UsageError: The id is not one, is taken, or the directory cannot be made.
     """
-    if not _RUN_ID.fullmatch(run_id):
-        raise UsageError(
-            f"run id {run_id!r}: use up to 80 letters, digits, '.', '_' and '-', beginning with a letter or digit"
-        )
+    check_run_id(run_id)
     directory = runs_dir / run_id
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
@@ -168,9 +180,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON document, or None if there is none that can be read."""
+    """Read a JSON document, or None if there is none that can be read without following a symbolic link."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            return msgspec.json.decode(file.read(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -138,6 +138,7 @@ class Machine:
         around: AbstractContextManager[object] | None = None,
         limit: int | None = None,
         settings: list[str] | None = None,
+        named: str | None = None,
     ) -> Ended:
         """Run in a process of its own, and wait for its end.
 
@@ -148,12 +149,17 @@ class Machine:
             around: Entered in the process before the run begins, and left when it has ended.
             limit: Events after which the run ends.
             settings: In place of the machine's own.
+            named: What the user says in place of the id.
         """
         plan = self._plan(self.settings if settings is None else settings)
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         self.disk(run_id).mkdir(parents=True, exist_ok=True)
-        with Child(lambda: self._run(plan, run_id, resume, layer, around or nullcontext(), limit, report)) as child:
+
+        def does() -> int:
+            return self._run(plan, run_id, resume, layer, around or nullcontext(), limit, report, named)
+
+        with Child(does) as child:
             code = child.wait()
         if not report.exists():
             return Ended(code)
@@ -187,7 +193,7 @@ class Machine:
         assert 0 == ended.code, ended
         return list(ended.report["calls"])
 
-    def dies(self, run_id: str, at: int, *, torn: bool = False, resume: bool = False) -> bool:
+    def dies(self, run_id: str, at: int, *, torn: bool = False, resume: bool = False, limit: int | None = None) -> bool:
         """Run, and die at a call; False if the run ended before.
 
         Args:
@@ -195,8 +201,9 @@ class Machine:
             at: Number of the call.
             torn: Whether a write at which it dies is half done.
             resume: Whether to go on with the run.
+            limit: Events after which the run ends.
         """
-        ended = self.run(run_id, resume=resume, layer=lambda disk: Death(disk, at, torn))
+        ended = self.run(run_id, resume=resume, layer=lambda disk: Death(disk, at, torn), limit=limit)
         assert ended.code in (0, DEAD), ended
         return ended.code == DEAD
 
@@ -247,11 +254,13 @@ class Machine:
         around: AbstractContextManager[object],
         limit: int | None,
         report: Path,
+        named: str | None,
     ) -> int:
         # What depends on the clock, so that each run of the same pipeline makes the same calls.
         mdm_core.acting._LINGER_NS = 1 << 60
         vars(mdm_core.checkpoints)["time"] = SimpleNamespace(monotonic=lambda: 1.0)
-        run = Run(plan, run_id=run_id, runs_dir=self.runs(run_id), resume=resume, limit=limit)
+        said_id = run_id if named is None else named
+        run = Run(plan, run_id=said_id, runs_dir=self.runs(run_id), resume=resume, limit=limit)
         seen = None if layer is None else layer(self.disk(run_id))
         if seen is not None:
             seen.install()

@@ -81,14 +81,11 @@ class Numbers(DataSource):
 
 
 @attrs.define
-class OnePass(Numbers):
+class OnePass(DataSource):
     """Counts, and cannot go back, like standard input."""
 
-    def seek(self, position: Position) -> None:
-        raise NotImplementedError
-
-    def identity(self) -> dict[str, Any]:
-        return {}
+    def records(self) -> Iterator[Record | Reject | Idle]:
+        return Numbers().records()
 
 
 @attrs.define
