@@ -6,24 +6,23 @@ import re
 from collections.abc import Callable, Iterator
 from string import ascii_letters, digits
 
-from mdm_redaction.detector import Detector, Finder, Span, by_pattern
-from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_drawn, looks_random
-from mdm_redaction.vocabulary import ANCHORS, ASKING, BOARD_PARTS, COUNTING, NAME_GATE
+from mdm_redaction.detector import Detector, Finder, Span, lower_case
+from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_random
+from mdm_redaction.vocabulary import ANCHORS, ASKING, BOARD_PARTS, COUNTING, NAME_GATE, any_of
 
 Hides = Callable[[str], bool]
 
-_ANCHORS = "|".join(ANCHORS)
+_ANCHORS = any_of(ANCHORS)
 _OPENING = r"(?:\\{0,4}[\"'`]|%22|%27|&quot;|&#34;)"
 _ASSIGNMENT = re.compile(
     rf"(?P<name>(?:{_ANCHORS})[\w.-]{{0,40}}+)(?:{_OPENING}|[\])]){{0,2}}+\s{{0,4}}+"
-    rf"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[AaDd])(?P<gap>(?:\s|\\[nt]){{0,4}})",
-    re.IGNORECASE,
+    rf"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[ad])(?P<gap>(?:\s|\\[nt]){{0,4}})"
 )
 _GATE = (
     rf"(?i:{NAME_GATE})(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
     r"|(?i:\bkeys?|\bauth|\bpass)(?:\\*[\"'`]|%22)?\s*(?:[=:]|%3[ADad])+>?[\s\"'`\\]*[A-Za-z0-9+/_=.-]{16}"
 )
-_NAMED_GATE = rf"[-<\"'][\w:.-]*(?i:{NAME_GATE})[\s\"'>]"
+_NAMED_GATE = rf"(?:[-<\"']|(?:ENV|ARG|setenv)\s+)[\w:.-]*(?i:{NAME_GATE})[\s\"'>]"
 _QUOTE = re.compile(_OPENING)
 _QUOTED = re.compile(r"[^\x00]{0,4096}?(?=(?<!\\)[\"'`])")
 _BARE = re.compile(
@@ -39,12 +38,12 @@ _FOR_DIGITS = re.compile(r"pin|pw|pass|pwd|code|otp|cv[cv]|secret|senha|contrase
 _FOR_WORDS = re.compile(r"pass|pw|senha|contrase|wort|secret", re.IGNORECASE)
 _ENDS = re.compile(r"[ \t]*(?:[\r\n\x00;,|\"'`})\]&]|\\n|\Z)")
 _LAST_OF_KEY = 80
-_WITHIN_LINE = 150
 _TELLING = ASKING | BOARD_PARTS | COUNTING
 
 _NO_PASSWORDS = frozenset(
     """
-    accepted active allowed and any are available bad blank bool boolean bytes cannot changed checked cleared compromised
+    accepted active allowed and any are available bad blank bool boolean bytes cannot changed checked cleared
+    compromised
     configured copied correct created deleted denied details disabled does email enabled encrypted error exists expired
     expires failed failure field file for forgot forgotten found from generated good granted has hash hashed hidden
     ignored in incorrect info input int integer invalid is issued it key leaked length locked login long mandatory
@@ -75,14 +74,13 @@ def assignment_detectors(hides: Hides) -> list[Detector]:
             _NAMED_GATE,
             ANCHORS,
         ),
-        *_told(),
     ]
 
 
 def _assigned(hides: Hides) -> Finder:
     def find(text: str) -> Iterator[Span | None]:
-        position = 0
-        while (match := _ASSIGNMENT.search(text, position)) is not None:
+        position, lower = 0, lower_case(text)
+        while (match := _ASSIGNMENT.search(lower, position)) is not None:
             span = _value(text, match, hides)
             yield span
             position = match.end() if span is None else max(span[1], match.end())
@@ -102,7 +100,7 @@ def _value(text: str, match: re.Match[str], hides: Hides) -> Span | None:
         return (start, end) if fits else None
     if match["sign"] == ":" and _HEADER.search(key):
         line = _LINE.match(text, match.end())
-        return line.span() if line is not None and not all(map(is_wordlike, line.group().split())) else None
+        return line.span() if line is not None and _is_header(line.group().split()) else None
     found = _BARE.match(text, match.end())
     if found is None:
         return None
@@ -114,7 +112,7 @@ def _key(text: str, match: re.Match[str]) -> str:
     """The name that is assigned to, with up to two words before it."""
     before = text[max(0, match.start() - _LAST_OF_KEY) : match.start()]
     last = before[len(before.rstrip(_OF_KEYS)) :].split(" ")[-3:]
-    return " ".join(last) + match["name"]
+    return " ".join(last) + text[match.start() : match.end("name")]
 
 
 def _is_secret_name(key: str, hides: Hides) -> bool:
@@ -152,15 +150,19 @@ def _fits(text: str, key: str, match: re.Match[str], start: int, end: int) -> bo
     value = text[start:end]
     if not value or is_placeholder(value) or not _may_be_digits(key, value):
         return False
-    if match["sign"] != ":" and _is_code(value, bool(match["gap"])):
+    if _is_code(value, bool(match["gap"])) and (match["gap"] or match["sign"] != ":"):
         return False
     if not match["gap"] and match["sign"] != ":":
         return True
-    if not is_wordlike(value):
+    if not is_wordlike(value.strip("()[]{}")):
         return True
     if value.lower() in _NO_PASSWORDS or not _FOR_WORDS.search(key):
         return False
     return _ENDS.match(text, end) is not None
+
+
+def _is_header(words: list[str]) -> bool:
+    return not all(map(is_wordlike, words)) and not any(map(is_placeholder, words[:2]))
 
 
 def _is_code(value: str, apart: bool) -> bool:
@@ -176,13 +178,21 @@ def _may_be_digits(key: str, value: str) -> bool:
 
 
 _FLAG = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]{1,50})[ \t]{1,3}([\"']?)([^\s\x00\"'-][^\s\x00\"']{0,500})")
+_SET = re.compile(r"\b(?:ENV|ARG|setenv)[ \t]{1,3}(\w{1,60})[ \t]{1,3}([^\s\x00\"']{1,500})")
 _ELEMENT = re.compile(r"<([\w:.-]{1,60})(?:\s[^<>\x00]{0,200})?>([^<>\x00]{1,2000})</")
-_ATTRIBUTE = re.compile(r"(?:name|key|id)\s?=\s?[\"']([\w.-]{1,60})[\"'][^<>\x00]{0,80}?\bvalue\s?=\s?[\"']([^\"'\x00]{1,1000})")
+_ATTRIBUTE = re.compile(
+    r"(?:name|key|id)\s?=\s?[\"']([\w.-]{1,60})[\"'][^<>\x00]{0,80}?\bvalue\s?=\s?[\"']([^\"'\x00]{1,1000})"
+)
 
 
 def _flagged(hides: Hides) -> Finder:
     def find(text: str) -> Iterator[Span | None]:
-        for literal, pattern, group in (("-", _FLAG, 3), ("</", _ELEMENT, 2), ("value", _ATTRIBUTE, 2)):
+        for literal, pattern, group in (
+            ("-", _FLAG, 3),
+            ("</", _ELEMENT, 2),
+            (" ", _SET, 2),
+            ("value", _ATTRIBUTE, 2),
+        ):
             if literal not in text:
                 continue
             for match in pattern.finditer(text):
@@ -190,70 +200,3 @@ def _flagged(hides: Hides) -> Finder:
                 yield match.span(group) if secret else None
 
     return find
-
-
-def _is_told(match: re.Match[str]) -> bool:
-    value = match[2].rstrip(".,;:!?)")
-    return not is_wordlike(value) and not is_placeholder(value)
-
-
-def _is_drawn(match: re.Match[str]) -> bool:
-    return looks_drawn(match[1]) and not match[1].isdigit()
-
-
-def _is_given(match: re.Match[str]) -> bool:
-    line = match.string[max(0, match.start() - _WITHIN_LINE) : match.start()].rpartition("\n")[2]
-    return any(name in line for name in (("curl",) if match[1] is not None else ("mysql", "sshpass")))
-
-
-def _told() -> list[Detector]:
-    return [
-        Detector(
-            "secrets",
-            "passwords and codes that a sentence tells",
-            by_pattern(
-                r"\b(password|passwort|kennwort|passphrase|passcode|pwd|pin|otp|contrase(?:ñ|n)a|senha|mot de passe|wachtwoord"
-                r"|(?:verification|security|login|sign-in|auth|authentication|one-time|otp|sms|2fa|mfa|access|confirmation"
-                r"|backup|recovery|sicherheits)[ -]?code)\s{1,3}(?:is|was|are|ist|lautet|es|est|é|has been set to|to|:)"
-                r"\s{1,3}[\"'`]?([^\s\"'`\x00]{4,128})",
-                _is_told,
-                group=2,
-                flags=re.IGNORECASE,
-            ),
-            gate=r"(?i:passw|passphrase|passcode|kennwort|pwd|\bpin|otp|contrase|senha|passe|wachtwoord|code)[A-Za-z]*\s+"
-            r"(?:is|was|are|ist|lautet|es|est|é|has|to|:)\s",
-            literals=("passw", "passphrase", "passcode", "kennwort", "pwd", "pin", "otp", "contrase", "senha", "passe")
-            + ("wachtwoord", "code"),
-        ),
-        Detector(
-            "secrets",
-            "long random texts behind a word for a secret",
-            by_pattern(
-                r"\b(?:tokens?|secrets?|credentials?|api[ _-]?keys?|access[ _-]?keys?|passwords?|passphrase|private[ _-]?key)"
-                r"(?:\s{1,2}\([^()\x00]{1,40}\))?(?:\s{1,2}(?:is|was|are|of|for [\w-]{1,30} is|used|value|=|:|->))?"
-                r"[\s:=>\"'`(]{1,5}([A-Za-z0-9+/_~.=-]{16,2000})",
-                _is_drawn,
-                group=1,
-                flags=re.IGNORECASE,
-            ),
-            gate=r"(?i:token|secret|credential|api[ _-]?key|access[ _-]?key|password|passphrase|private[ _-]?key)s?"
-            r"[\s:=>\"'`(][^\x00]*[A-Za-z0-9+/_~.=-]{16}",
-            literals=("token", "secret", "credential", "key", "password", "passphrase"),
-        ),
-        Detector(
-            "secrets",
-            "passwords given to curl, mysql and sshpass",
-            by_pattern(
-                r"(?:\s(-u|--user)[ =]?[\"']?[\w.@+-]{1,64}:|\s-p\s?[\"']?)([^\s\"'\x00]{1,200})", _is_given, group=2
-            ),
-            gate=r"\s-[up]|\s--user",
-            literals=("curl", "sshpass", "mysql"),
-        ),
-        Detector(
-            "secrets",
-            "passwords in lines of .netrc",
-            by_pattern(r"\blogin\s{1,4}\S{1,100}\s{1,4}password\s{1,4}([^\s\x00]{1,128})", group=1),
-            gate=r"login\s+\S+\s+password",
-            literals=("login",),
-        ),
-    ]

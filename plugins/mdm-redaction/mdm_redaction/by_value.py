@@ -18,6 +18,7 @@ from mdm_redaction.keys import each_a_key, each_a_name
 from mdm_redaction.marks import Mark, marking
 from mdm_redaction.named import Named
 from mdm_redaction.personal import KINDS, personal_detectors
+from mdm_redaction.told import told_detectors
 
 _MODES = ("mask", "tokens")
 _MODE = "put [REDACTED] in the place of what is hidden, or a token"
@@ -37,7 +38,11 @@ def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[Dete
     Returns:
         The detectors, in the order in which they look.
     """
-    secrets = [*credential_detectors(), *format_detectors(), *assignment_detectors(hides)] if "secrets" in kinds else []
+    secrets = (
+        [*credential_detectors(), *format_detectors(), *assignment_detectors(hides), *told_detectors()]
+        if "secrets" in kinds
+        else []
+    )
     return [*secrets, *personal_detectors(kinds)]
 
 
@@ -46,7 +51,7 @@ def _engine(kinds: Sequence[str], hides: Callable[[str], bool], mark: Mark) -> E
     return Engine(hides, Named(kinds), detectors(kinds, hides), mark, **smallest)
 
 
-def _nothing(key: str) -> bool:
+def _nothing(_: object) -> bool:
     return False
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from string import ascii_letters, digits
 from urllib.parse import unquote
 
-from mdm_redaction.detector import SEPARATOR, Detector, Span, at_word, begins, by_pattern
+from mdm_redaction.detector import SEPARATOR, Detector, Span, at_word, begins, by_pattern, in_any_case
 from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_drawn, looks_mixed, looks_random
 
 _LONGEST_PEM = 20_000
@@ -21,13 +21,11 @@ _LONGEST_LOGIN = 400
 _NO_LOGIN = re.compile(r"[\s\"'<>\x00]|@[^@]{0,400}[/?]")
 _PORT = re.compile(r"\d{1,5}[/?#]")
 _PEM_HEAD = re.compile(
-    r"(?:-{4,5}|%2D%2D%2D%2D%2D)[ +]?(?:%20)?BEGIN[ +%0-9A-Z]{1,60}PRIVATE(?:[ +]|%20){1,2}KEY[ +%0-9A-Z]{0,12}[-%]"
+    r"-{4,5}[ +]?BEGIN[ +0-9A-Z]{1,60}PRIVATE[ +]{1,2}KEY[ +0-9A-Z]{0,12}-"
     r"|PuTTY-User-Key-File-\d",
     re.ASCII,
 )
-_PEM_END = re.compile(
-    r"(?:-{4,5}|%2D%2D%2D%2D%2D)[ +]?(?:%20)?END[^\x00\r\n-]{0,80}(?:-{4,5}|(?:%2D){5})|Private-MAC: ?\w+"
-)
+_PEM_END = re.compile(r"-{4,5}[ +]?END[^\x00\r\n-]{0,80}-{4,5}|Private-MAC: ?\w+")
 
 
 def _pem_keys(text: str) -> Iterator[Span | None]:
@@ -76,8 +74,10 @@ def _login_span(text: str, start: int, end: int) -> Span | None:
     user, colon, password = login.partition(":")
     if "/" in user or "?" in user:
         return None
+    if looks_drawn(user) and looks_mixed(user):
+        return start, end
     if not colon:
-        return (start, end) if looks_drawn(user) and looks_mixed(user) else None
+        return None
     # In `http://host:8080/@ann` the colon is that of a port.
     if not password or _PORT.match(password) or is_placeholder(password):
         return None
@@ -85,7 +85,8 @@ def _login_span(text: str, start: int, end: int) -> Span | None:
 
 
 def _is_bot(match: re.Match[str]) -> bool:
-    return begins(match.string, match.start()) and looks_random(match[1])
+    text, start = match.string, match.start()
+    return (begins(text, start) or text[start - 3 : start] == "bot") and looks_random(match[1])
 
 
 _AZURE = re.compile(r"[78]Q~(?=[A-Za-z0-9_~.-]{31})|\+AS[te][A-Z]|AzFu|AzCa|ACDB|ACRs|JQQJ99|AZDO")
@@ -99,7 +100,8 @@ def _azure_keys(text: str) -> Iterator[Span | None]:
         after = text[match.end() : match.end() + _AZURE_LONGEST]
         start = match.start() - len(before) + len(before.rstrip(_AZURE_ALPHABET))
         end = match.end() + len(after) - len(after.lstrip(_AZURE_ALPHABET))
-        yield (start, end) if end - start >= _AZURE_SHORTEST and looks_random(text[start:end]) else None
+        fits = _AZURE_SHORTEST <= end - start <= _AZURE_LONGEST and looks_random(text[start:end])
+        yield (start, end) if fits else None
 
 
 _WIF = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -120,29 +122,28 @@ def credential_detectors() -> list[Detector]:
             "secrets",
             "private keys in PEM, PGP and PuTTY form, also cut off",
             _pem_keys,
-            gate=r"PRIVATE(?:[ +]|%20)+KEY|PuTTY-User-Key-File",
-            literals=("private key", "private+key", "private%20key", "putty-user-key-file"),
+            gate=r"PRIVATE[ +]+KEY|PuTTY-User-Key-File",
+            literals=("private key", "private+key", "putty-user-key-file"),
         ),
         Detector(
             "secrets",
             "JSON web tokens and other tokens of base64 parts",
             by_pattern(
-                r"(?:eyJ|eyA|ewo)(?<![A-Za-z0-9_-]...)[A-Za-z0-9_-]{6,8000}(?:\.|%2E)[A-Za-z0-9_-]{2,16000}"
-                r"(?:(?:\.|%2E)[A-Za-z0-9_-]{0,16000}){0,3}",
+                r"(?:eyJ|eyA|ewo)(?<![A-Za-z0-9_-]...)[A-Za-z0-9_-]{6,8000}\.[A-Za-z0-9_-]{2,16000}"
+                r"(?:\.[A-Za-z0-9_-]{0,16000}){0,3}",
                 lambda match: len(match.group()) >= 24,
             ),
-            gate=r"(?:eyJ|eyA|ewo)[A-Za-z0-9_-]{6,}(?:\.|%2E)[A-Za-z0-9_-]",
+            gate=r"(?:eyJ|eyA|ewo)[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]",
             literals=("eyj", "eya", "ewo"),
         ),
         Detector(
             "secrets",
             "credentials in authorization headers: bearer, basic and other schemes",
-            by_pattern(
+            in_any_case(
                 rf"({_SCHEMES})(?:[ \t]|\+|%20|\\t){{1,3}}[\"']?"
                 r"([A-Za-z0-9._~+/=:%$!-]{8,8000})",
                 _is_credential,
                 group=2,
-                flags=re.IGNORECASE,
             ),
             gate=rf"(?i:{_SCHEMES})(?:[ \t+]|%20|\\t)+[\"']?[A-Za-z0-9._~+/=:%$!-]{{8}}",
             literals=("bearer", "basic", "negotiate", "token", "api", "key", "ssws", "genie"),
@@ -158,11 +159,10 @@ def credential_detectors() -> list[Detector]:
         Detector(
             "secrets",
             "URLs of Slack, Discord, Teams and Zapier webhooks",
-            by_pattern(
+            in_any_case(
                 r"(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks"
                 r"|webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch)/([A-Za-z0-9_/@.-]{8,400})",
                 group=1,
-                flags=re.IGNORECASE,
             ),
             gate=r"(?i:hooks\.slack\.com/|/webhooks/|webhook\.office\.com/|hooks\.zapier\.com/)",
             literals=("hooks.slack.com/", "webhooks/", "webhook.office.com/", "hooks.zapier.com/"),
@@ -170,8 +170,9 @@ def credential_detectors() -> list[Detector]:
         Detector(
             "secrets",
             "Telegram bot tokens",
-            by_pattern(r"(?:bot)?(\d{6,12}:[A-Za-z0-9_-]{32,40})(?![A-Za-z0-9_-])", _is_bot, group=1),
+            by_pattern(r"(\d{6,12}+:[A-Za-z0-9_-]{32,40}+)(?![A-Za-z0-9_-])", _is_bot, group=1),
             gate=r"[0-9]{6}:[A-Za-z0-9_-]{32}",
+            literals=(":",),
         ),
         Detector(
             "secrets",
@@ -215,11 +216,10 @@ def credential_detectors() -> list[Detector]:
         Detector(
             "secrets",
             "signatures and credentials in signed URLs of AWS and Google Cloud",
-            by_pattern(
-                r"(?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|AWSAccessKeyId)"
-                r"(?:=|%3D)([^&\s\"'<>\x00]{8,3000})",
+            in_any_case(
+                r"(?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|awsaccesskeyid)"
+                r"(?:=|%3d)([^&\s\"'<>\x00]{8,3000})",
                 group=1,
-                flags=re.IGNORECASE,
             ),
             gate=r"(?i:X-Amz-|X-Goog-|AWSAccessKeyId)",
             literals=("x-amz-", "x-goog-", "awsaccesskeyid"),

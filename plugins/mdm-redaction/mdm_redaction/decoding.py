@@ -1,4 +1,4 @@
-"""Taking off what encodings put on a text: ``%40`` of URLs, ``\\u0040`` and ``\\/`` of JSON, ``&#64;`` of HTML, wide letters."""
+"""Taking encodings off a text: ``%40`` of URLs, ``\\u0040`` and ``\\/`` of JSON, ``&#64;`` of HTML, wide letters."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from string import ascii_lowercase, ascii_uppercase
 from typing import TypeAlias
 
 import attrs
@@ -16,8 +17,11 @@ UNBROKEN = 15
 
 Span: TypeAlias = tuple[int, int]
 Finder: TypeAlias = Callable[[str], Iterator[Span | None]]
+Check: TypeAlias = Callable[[re.Match[str]], bool]
 
+_TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _WORDS = re.compile(r"[^\W\d_]+|[#§]")
+_SENTENCE_END = re.compile(r"(?<!\b\w\w)(?<!\b\w\w\w)[.!?]\s")
 _BEFORE = 30
 
 
@@ -55,27 +59,54 @@ class Detector:
     normal: Callable[[str], str] = same
 
 
-def by_pattern(
-    pattern: str, check: Callable[[re.Match[str]], bool] | None = None, *, group: int = 0, flags: int = 0
-) -> Finder:
+def by_pattern(pattern: str, check: Check | None = None, *, group: int = 0) -> Finder:
     """Make a finder from an expression.
 
     Args:
         pattern: The expression, every repetition bounded; character classes are those of ASCII.
         check: Says of a match whether it is one.
         group: The group that is to be hidden.
-        flags: More flags for the expression.
 
     Returns:
         The finder.
     """
-    finditer = re.compile(pattern, re.ASCII | flags).finditer
+    finditer = re.compile(pattern, re.ASCII).finditer
 
     def find(text: str) -> Iterator[Span | None]:
         for match in finditer(text):
             yield match.span(group) if check is None or check(match) else None
 
     return find
+
+
+def in_any_case(pattern: str, check: Check | None = None, *, group: int = 0) -> Finder:
+    """Make a finder from an expression in lower case that is to match in any case.
+
+    Args:
+        pattern: As in ``by_pattern``.
+        check: As in ``by_pattern``; it sees the text as it is.
+        group: As in ``by_pattern``.
+
+    Returns:
+        The finder.
+    """
+    # `re` is several times slower where case does not count, so that only what was found is looked at in that way.
+    search, match_at = re.compile(pattern, re.ASCII).search, re.compile(pattern, re.ASCII | re.IGNORECASE).match
+
+    def find(text: str) -> Iterator[Span | None]:
+        lower, position = lower_case(text), 0
+        while (found := search(lower, position)) is not None:
+            match = match_at(text, found.start())
+            yield match.span(group) if match is not None and (check is None or check(match)) else None
+            position = max(found.end(), position + 1)
+
+    return find
+
+
+def lower_case(text: str) -> str:
+    """Write a text in lower case, in as many characters."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text.translate(_TO_LOWER)
 
 
 def words_before(text: str, start: int) -> list[str]:
@@ -86,9 +117,11 @@ def words_before(text: str, start: int) -> list[str]:
         start: The place.
 
     Returns:
-        At most three; numbers are no words.
+        At most three, of the same sentence; numbers are no words.
     """
-    return _WORDS.findall(text[max(0, start - _BEFORE) : start].lower())[-3:]
+    before = text[max(0, start - _BEFORE) : start].lower()
+    end = _SENTENCE_END.search(before)
+    return _WORDS.findall(before if end is None else before[end.end() :])[-3:]
 
 
 def begins(text: str, start: int) -> bool:

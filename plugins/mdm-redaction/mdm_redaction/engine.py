@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from mdm_redaction.detector import SEPARATOR, Detector
 from mdm_redaction.marks import MASK, Mark, is_marks
+from mdm_redaction.named import Fits, Named
 from mdm_redaction.scanner import Scanner
 from mdm_redaction.walk import MAX_DEPTH, Walk, marked
-
-Fits: TypeAlias = Callable[[str], str | None]
-"""Says of a value under a key that names its kind what it comes to in its normal form; None if it is not of the kind."""
 
 _REMEMBERED = 8192
 _LONG = 4096
@@ -36,7 +34,7 @@ class Engine:
 
     Args:
         hides: Tells of a key whether it names a secret.
-        fits: Key to what its value may be: gives None for a key that says nothing.
+        named: Tells of a key what a value under it would be.
         detectors: What is looked for in texts.
         mark: What stands in the place of something hidden.
         smallest_number: Whole numbers from this on are looked through like texts.
@@ -45,13 +43,13 @@ class Engine:
     def __init__(
         self,
         hides: Callable[[str], bool],
-        fits: Callable[[str], Fits | None],
+        named: Named,
         detectors: Iterable[Detector],
         mark: Mark,
         smallest_number: int = _MAX_NUMBER,
     ) -> None:
         self.hides = hides
-        self.fits = fits
+        self.named = named
         self.mark = mark
         self.smallest_number = smallest_number
         self._scanner = Scanner(detectors, mark)
@@ -120,7 +118,7 @@ class Engine:
             if key in _VALUE_KEYS:
                 if _named(data, self.hides):
                     return False
-            elif key.__class__ is not str or self.hides(key) or self.fits(key) is not None:
+            elif key.__class__ is not str or self.hides(key) or self.named(key) is not None:
                 return False
             else:
                 keys.append(key)
@@ -143,9 +141,11 @@ class Engine:
 
     def _walked(self, data: Mapping[str, Any]) -> Any:
         gathering = _Gathering(self)
-        gathering.clean(data)
+        gathered = gathering.clean(data)
         texts = (gathering.texts | gathering.keys) - self._clean_keys - self._clean_texts
         changed = self._scanner.changed(texts)
+        if not changed and not gathering.tells and gathered is data:
+            return data
         return _Replacing(self, changed).clean(data)
 
 
@@ -203,12 +203,13 @@ def _decoded(text: str) -> Any:
 
 
 class _Gathering(_TextWalk):
-    """Collects the texts."""
+    """Collects the texts, and whether there is a key that tells of its value."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.texts: set[str] = set()
         self.keys: set[str] = set()
+        self.tells = False
 
     def text(self, text: str) -> str:
         self.texts.add(text)
@@ -217,6 +218,8 @@ class _Gathering(_TextWalk):
     def entry(self, key: Any, value: Any, depth: int) -> tuple[Any, Any] | None:
         if key.__class__ is str:
             self.keys.add(key)
+            self.tells = self.tells or key in _VALUE_KEYS or self._engine.named(key) is not None
+        self.tells = self.tells or self._engine.hides(key)
         return key, self.clean(value, depth)
 
 
@@ -243,11 +246,14 @@ class _Replacing(_TextWalk):
         new_key = self.text(key) if key.__class__ is str else key
         if self._engine.hides(key):
             return new_key, marked(value, self._engine.mark)
-        fits = self._engine.fits(key) if key.__class__ is str else None
+        fits = self._engine.named(key) if key.__class__ is str else None
         normal = None if fits is None else _fitting(value, fits)
         if normal is not None:
             return new_key, self._engine.mark(normal)
-        return new_key, self.clean(value, depth)
+        cleaned = self.clean(value, depth)
+        if cleaned is not value and key.__class__ is str and self._engine.named.keeps(key, value):
+            return new_key, value
+        return new_key, cleaned
 
 
 def _fitting(value: Any, fits: Fits) -> str | None:
@@ -271,5 +277,3 @@ def _named(value: Mapping[Any, Any], hides: Callable[[str], bool]) -> set[Any] |
 
 def _lower(key: Any) -> Any:
     return key.lower() if key.__class__ is str else key
-
-

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from mdm_redaction.detector import Detector, at_word, by_pattern, begins
+from mdm_redaction.detector import Detector, at_word, begins, by_pattern
 from mdm_redaction.randomness import looks_mixed
 
 _ALNUM = "A-Za-z0-9"
@@ -78,8 +78,10 @@ FORMATS = (
     Format("GitHub", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"), _WORD, 22),
     Format(
         "GitLab",
-        ("glpat-", "gldt-", "glptt-", "glft-", "glrt-", "glrtr-", "glcbt-", "glimt-", "glagent-", "gloas-")
-        + ("glsoat-", "glffct-", "glwt-", "GR1348941"),
+        (
+            *("glpat-", "gldt-", "glptt-", "glft-", "glrt-", "glrtr-", "glcbt-", "glimt-", "glagent-", "gloas-"),
+            *("glsoat-", "glffct-", "glwt-", "GR1348941"),
+        ),
         _DOTTED,
         16,
     ),
@@ -111,7 +113,7 @@ FORMATS = (
     Format("DigitalOcean", ("dop_v1_", "doo_v1_", "dor_v1_"), _HEX, 40),
     Format("Heroku", ("HRKU-",), _URL, 30),
     Format("Netlify", ("nfp_", "nfc_", "nfo_", "nfu_"), _URL, 30),
-    Format("Vercel", ("vcp_", "vci_", "vca_", "vcr_", "vck_"), _URL, 24),
+    Format("Vercel", ("vcp_", "vci_", "vca_", "vcr_", "vck_", "vercel_"), _URL, 24),
     Format("Fly.io", ("fm1r_", "fm2_", "fo1_"), _BASE64 + ",", 30),
     Format("Cloudflare", ("cfut_", "cfat_", "cfk_"), _URL, 36),
     Format("Cloudflare origin CA", ("v1.0-",), _URL, 100),
@@ -120,7 +122,7 @@ FORMATS = (
     Format("Airtable", ("pat",), r"A-Za-z0-9.", 70, drawn=True),
     Format("Figma", ("figd_", "figo_", "figoh_"), _URL, 30),
     Format("Postman", ("PMAK-", "PMAT-"), "A-Za-z0-9-", 24),
-    Format("Shopify", ("shpat_", "shpca_", "shppa_", "shpss_", "shptka_"), _HEX, 30),
+    Format("Shopify", ("shpat_", "shpca_", "shppa_", "shpss_", "shptka_", "shpua_"), _HEX, 30),
     Format("Square", ("sq0atp-", "sq0csp-", "sq0idp-"), _URL, 20),
     Format("Square, PayPal, Braintree", ("EAAAE", "EAAAl", "access_token$"), _URL + "$", 40),
     Format("Facebook", ("EAAC", "EAAG", "EAAB", "EAAD", "EAAI", "EAAJ"), _ALNUM, 60),
@@ -136,6 +138,7 @@ FORMATS = (
     Format("Sentry", ("sntrys_", "sntryu_", "sntrya_"), _BASE64, 40),
     Format("SonarQube", ("sqp_", "squ_", "sqa_"), _HEX, 36),
     Format("HashiCorp Vault", ("hvs.", "hvb.", "hvr."), _URL, 20),
+    Format("HashiCorp Vault before 1.10", ("s.",), _ALNUM, 24, 24, drawn=True),
     Format("Pulumi", ("pul-",), _HEX, 40),
     Format("Doppler", ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit.", "dp.said."), _DOTTED, 30),
     Format("1Password", ("ops_eyJ",), _BASE64, 40),
@@ -172,7 +175,9 @@ FORMATS = (
     Format("extended private key", ("xprv", "yprv", "zprv", "tprv"), _ALNUM, 90),
     Format("PostHog, Sourcegraph", ("phx_", "phs_", "sgp_", "sgd_"), _WORD, 32),
     Format("Together, E2B", ("tgp_v1_", "e2b_"), _URL, 30),
-    Format("Fireworks, Render, Resend, Polar", ("fw_", "rnd_", "re_", "polar_oat_", "polar_pat_"), _WORD, 20, drawn=True),
+    Format(
+        "Fireworks, Render, Resend, Polar", ("fw_", "rnd_", "re_", "polar_oat_", "polar_pat_"), _WORD, 20, drawn=True
+    ),
     Format("Discord account", ("mfa.",), _URL, 60),
 )
 """How the keys of each service begin, and what follows."""

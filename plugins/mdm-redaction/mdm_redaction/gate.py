@@ -22,7 +22,7 @@ def gate_for(detectors: Iterable[Detector]) -> Gate | None:
         Says of a text whether a detector may find something in it; None if google-re2 is not installed.
     """
     try:
-        import re2
+        import re2  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
         return None
     options = re2.Options()

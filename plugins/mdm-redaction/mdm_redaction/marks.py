@@ -20,18 +20,14 @@ MODES = ("mask", "drop", "tokens")
 
 Mark: TypeAlias = Callable[[object], str]
 
-_MARK = re.compile(r"\[(?:REDACTED|TOKEN:[0-9a-f]{24})\]")
-_TOKEN_START = "[TOKEN:"
+_MARK = re.compile(r"\[(?:REDACTED|HMAC:[0-9a-f]{24})\]")
+_TOKEN_START = "[HMAC:"
 _LETTER = re.compile(r"[^\W_]")
 _TOKEN_DIGITS = 24
 
 
-def mask(value: object) -> str:
-    """Put the same mask in the place of any value.
-
-    Args:
-        value: What is hidden.
-    """
+def mask(_: object) -> str:
+    """Put the same mask in the place of any value."""
     return MASK
 
 
@@ -54,7 +50,7 @@ class Tokens:
             value: What is hidden.
 
         Returns:
-            ``[TOKEN:…]``, or the mask for a value that has no JSON.
+            ``[HMAC:…]``, or the mask for a value that has no JSON.
         """
         try:
             text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else _json(value)

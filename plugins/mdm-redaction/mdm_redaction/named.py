@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeAlias
 
 from mdm_redaction.classifier import MAX_KEY
-from mdm_redaction.engine import Fits
-from mdm_redaction.national import IDS
-from mdm_redaction.personal import digits_of, lower_of, plain_of
+from mdm_redaction.personal.card import CARDS
+from mdm_redaction.personal.email import lower_of
+from mdm_redaction.personal.national import IDS
+from mdm_redaction.personal.numbers import NUMBERS, THINGS, digits_of, plain_of
 from mdm_redaction.randomness import looks_random
 from mdm_redaction.vocabulary import shortest
 from mdm_redaction.words import names_in, normal_form, readings
+
+Fits: TypeAlias = Callable[[str], str | None]
+"""Gives the normal form of a value under a key that names its kind; None if the value is not of that kind."""
 
 _REMEMBERED = 16_384
 _CARRIERS = frozenset(
@@ -37,6 +42,7 @@ _IBANS = "iban ibannumber bankiban"
 
 _KEYS = frozenset(("key", "keys", "auth", "access"))
 
+_PLAIN_NUMBER = re.compile(r"#?[0-9][0-9 -]{0,40}")
 _EMAIL = re.compile(r"\s*\S{1,200}@\S{1,200}\s*\Z")
 _NUMBER = re.compile(r"[\s+(]*[0-9A-Za-z](?:[\s()./+\u00a0-]{0,3}[0-9A-Za-z])*[\s)]*\Z")
 
@@ -83,12 +89,20 @@ def _called(ids: str) -> Iterator[str]:
 
 _FITS: dict[str, tuple[frozenset[str], Fits]] = {
     "email": (frozenset(_EMAILS.split()), _email),
-    "phone": (frozenset(map(normal_form, _PHONES.split())), _digits_between(6, 17)),
+    "phone": (frozenset(map(normal_form, _PHONES.split())), _digits_between(7, 17)),
     "card": (frozenset(_CARDS.split()), _digits_between(12, 19)),
     "iban": (frozenset(_IBANS.split()), _iban),
     "ip": (frozenset(_IPS.split()), _ip),
     "national_id": (frozenset(_called(_IDS)) - {"run", "uid", "cf", "fin", "sin", "nas", ""}, _national_id),
 }
+
+
+def _is_thing(name: str) -> bool:
+    """Whether a name is that of a thing's number: ``order_id``, ``tracking``, ``timestampMs``."""
+    words = [word for word in next(readings(name)) if word not in ("ms", "us", "ns")]
+    if not words or not CARDS.isdisjoint(words):
+        return False
+    return words[-1] in THINGS or (len(words) > 1 and words[-1] in NUMBERS and words[-2] in THINGS)
 
 
 class Named:
@@ -120,6 +134,18 @@ class Named:
         self._known[key] = fits
         return fits
 
+    def keeps(self, key: str, value: object) -> bool:
+        """Tell whether a value is a number that is shown because of what it is the number of.
+
+        Args:
+            key: Its key.
+            value: The value.
+        """
+        if not isinstance(value, int) and not (isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value)):
+            return False
+        names = names_in(key) if len(key) <= MAX_KEY else []
+        return bool(names) and _is_thing(names[-1])
+
     def _find(self, key: str) -> Fits | None:
         names = names_in(key)
         form = normal_form(names[-1]) if names else ""
@@ -138,5 +164,3 @@ def _forms(name: str) -> Iterator[str]:
         while words and words[-1] in _CARRIERS:
             words = words[:-1]
         yield from ("".join(words[-n:]) for n in range(1, 4))
-
-

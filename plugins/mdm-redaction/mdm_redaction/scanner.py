@@ -17,6 +17,7 @@ _Found: TypeAlias = tuple[int, int, Detector | None]
 _LEAST_PLACES = 2000
 _CHARACTERS_A_PLACE = 32
 _ROUNDS = 3
+_LONG = 8192
 _SHORTEST = 6
 _REPLACED = "\ufffd"
 
@@ -83,14 +84,14 @@ class Scanner:
         shown = {plain[now[text]] for text in encoded}
         found = self._all(shown, self._triage.of(SEPARATOR.join(shown)))
         dirty = [text for text in encoded if plain[now[text]] in found]
-        now |= {text: found[plain[now[text]]] for text in dirty}
+        now |= {text: found[plain[now[text]]] if len(text) < _LONG else MASK for text in dirty}
         self._settle(now, dirty)
 
     def _settle(self, now: dict[str, str], pending: list[str]) -> None:
         """Redact texts until nothing more is found in what they have become."""
         # A mark brings no literal but its own, so that no other detectors can wake up later.
         detectors = self._triage.of(SEPARATOR.join([*(now[text] for text in pending), self._mark(""), ""]))
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if sum(map(len, pending)) < _LONG else 2):
             results = self._all({now[text] for text in pending}, detectors)
             pending = [text for text in pending if now[text] in results]
             now |= {text: results[now[text]] for text in pending}

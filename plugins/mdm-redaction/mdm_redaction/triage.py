@@ -41,8 +41,9 @@ class Triage:
         lower = text.lower()
         runs = " ".join(_RUNS.findall(lower))
         chosen = {n for n in self._anywhere if not self._all[n].literals or _holds(lower, self._all[n].literals)}
+        leads = {"", *_LEADS.findall(lower)}
         for part, by_lead in ((lower, self._by_lead), (runs, self._unbroken_by_lead)):
-            for lead in {"", *_LEADS.findall(part)} & by_lead.keys():
+            for lead in leads & by_lead.keys():
                 chosen.update(n for literal, n in by_lead[lead] if n not in chosen and literal in part)
         return [self._all[n] for n in sorted(chosen)]
 

@@ -16,7 +16,22 @@ _LETTER = r"[^\W\d_A-Z]"
 # `APIKey` and `APIkey` need different rules for where an acronym ends, and no rule fits both.
 # One of these stands in everything that `RUN_TOGETHER` finds.
 _PARTS = (
-    *("key", "code", "pass", "wor", "pwd", "pswd", "secret", "token", "author", "conn", "cookie", "cred", "csrf", "cvv"),
+    *(
+        "key",
+        "code",
+        "pass",
+        "wor",
+        "pwd",
+        "pswd",
+        "secret",
+        "token",
+        "author",
+        "conn",
+        "cookie",
+        "cred",
+        "csrf",
+        "cvv",
+    ),
     *("jwt", "seed", "sess", "signature", "xsrf"),
 )
 _CAMEL = re.compile(rf"[A-Z]+(?!{_LETTER})|[A-Z]?{_LETTER}+|\d+")

@@ -265,7 +265,7 @@ def _south_africa(n: str) -> bool:
     return _date(n[:2], n[2:4], n[4:6]) and n[10] in "012" and luhn(n)
 
 
-def _always(n: str) -> bool:
+def _always(_: str) -> bool:
     return True
 
 
@@ -290,30 +290,65 @@ def _of(name: str, shape: str, valid: Callable[[str], bool], called: str, alone:
 
 # In a shape `~` stands for a separator that may be missing; as the shape of what stands alone, for the shape itself.
 IDS = (
-    _of("US SSN and ITIN", r"\d{3}~\d{2}~\d{4}", _ssn_or_itin,
-        "ssn, social security, social-security, socialsecurity, itin, taxpayer, tax id, TIN", r"\d{3}-\d{2}-\d{4}"),
+    _of(
+        "US SSN and ITIN",
+        r"\d{3}~\d{2}~\d{4}",
+        _ssn_or_itin,
+        "ssn, social security, social-security, socialsecurity, itin, taxpayer, tax id, TIN",
+        r"\d{3}-\d{2}-\d{4}",
+    ),
     _of("Canada SIN", r"\d{3}~\d{3}~\d{3}", _canada, "social insurance, SIN, NAS"),
-    _of("UK national insurance number", r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]~\d{2}~\d{2}~\d{2}~[A-D]", _nino,
-        "nino, national insurance, ni number", "~"),
+    _of(
+        "UK national insurance number",
+        r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]~\d{2}~\d{2}~\d{2}~[A-D]",
+        _nino,
+        "nino, national insurance, ni number",
+        "~",
+    ),
     _of("UK NHS number", r"\d{3}~\d{3}~\d{4}", _nhs, "nhs"),
     _of("Ireland PPS", r"\d{7}[A-W][A-IW]?", _pps, "pps, ppsn"),
     _of("Germany Steuer-ID", r"\d{2}~\d{3}~\d{3}~\d{3}", _steuer_id, "steuer, idnr, tax id, TIN"),
     _of("Germany Rentenversicherung", r"\d{2}~\d{6}~[A-Z]~\d{3}", _rvnr, "rentenvers, sozialvers, rvnr, svnr"),
     _of("Austria social insurance", r"\d{4}~\d{6}", _austria, "svnr, sozialvers, sv-nummer, e-card"),
     _of("Switzerland AHV", r"756~\d{4}~\d{4}~\d{2}", _ahv, "ahv, avs", "~"),
-    _of("France NIR", r"[123478]~\d{2}~\d{2}~(?:\d{2}|2[AB])~\d{3}~\d{3}~\d{2}", _nir,
+    _of(
+        "France NIR",
+        r"[123478]~\d{2}~\d{2}~(?:\d{2}|2[AB])~\d{3}~\d{3}~\d{2}",
+        _nir,
         "nir, insee, sécurité sociale, securite sociale, sécu",
-        r"[123478] \d{2} \d{2} (?:\d{2}|2[AB]) \d{3} \d{3} ?\d{2}|[1278]\d{12} \d{2}"),
-    _of("Spain DNI and NIE", r"(?:\d{8}|[XYZ]~\d{7})~[A-HJ-NP-TV-Z]", _dni, "dni, nie, nif", r"(?:\d{8}|[XYZ]-?\d{7})-?[A-HJ-NP-TV-Z]"),
+        r"[123478] \d{2} \d{2} (?:\d{2}|2[AB]) \d{3} \d{3} ?\d{2}|[1278]\d{12} \d{2}",
+    ),
+    _of(
+        "Spain DNI and NIE",
+        r"(?:\d{8}|[XYZ]~\d{7})~[A-HJ-NP-TV-Z]",
+        _dni,
+        "dni, nie, nif",
+        r"(?:\d{8}|[XYZ]-?\d{7})-?[A-HJ-NP-TV-Z]",
+    ),
     _of("Portugal NIF", r"\d{3}~\d{3}~\d{3}", _nif_portugal, "nif, contribuinte"),
-    _of("Italy codice fiscale", r"[A-Z]{3}~[A-Z]{3}~\d{2}[ABCDEHLMPRST]\d{2}~[A-Z]\d{3}[A-Z]", _fiscal,
-        "codice fiscale, cod. fisc, c.f., CF", "~"),
+    _of(
+        "Italy codice fiscale",
+        r"[A-Z]{3}~[A-Z]{3}~\d{2}[ABCDEHLMPRST]\d{2}~[A-Z]\d{3}[A-Z]",
+        _fiscal,
+        "codice fiscale, cod. fisc, c.f., CF",
+        "~",
+    ),
     _of("Netherlands BSN", r"\d{4}~\d{2}~\d{3}", _bsn, "bsn, burgerservice, sofi"),
-    _of("Belgium national number", r"\d{2}~\d{2}~\d{2}~\d{3}~\d{2}", _belgium,
-        "rijksregister, registre national, insz, niss, national number", r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}"),
+    _of(
+        "Belgium national number",
+        r"\d{2}~\d{2}~\d{2}~\d{3}~\d{2}",
+        _belgium,
+        "rijksregister, registre national, insz, niss, national number",
+        r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}",
+    ),
     _of("Poland PESEL", r"\d{11}", _pesel, "pesel"),
-    _of("Sweden personnummer", r"(?:19|20)?\d{6}[-+]?\d{4}", _personnummer,
-        "personnummer, personnr, samordningsnummer, personal number", r"(?:19|20)?\d{6}[-+]\d{4}"),
+    _of(
+        "Sweden personnummer",
+        r"(?:19|20)?\d{6}[-+]?\d{4}",
+        _personnummer,
+        "personnummer, personnr, samordningsnummer, personal number",
+        r"(?:19|20)?\d{6}[-+]\d{4}",
+    ),
     _of("Norway fødselsnummer", r"\d{6}~\d{5}", _norway, "fødselsn, fodselsn, personnummer, fnr"),
     _of("Denmark CPR", r"\d{6}[- ]?\d{4}", _denmark, "cpr, personnummer"),
     _of("Finland HETU", r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", _hetu, "hetu, henkilötunnus", "~"),
@@ -331,20 +366,47 @@ IDS = (
     _of("Argentina CUIL", r"\d{2}~\d{8}~\d", _argentina, "cuil, cuit", r"2[0-7]-\d{8}-\d"),
     _of("Mexico CURP", r"[A-Z][AEIOUX][A-Z]{2}\d{6}[HMX][A-Z]{2}[B-DF-HJ-NP-TV-ZÑ]{3}[A-Z0-9]\d", _mexico, "curp", "~"),
     _of("India Aadhaar", r"\d{4}~\d{4}~\d{4}", _aadhaar, "aadhaar, aadhar, uidai, UID", r"[2-9]\d{3} \d{4} \d{4}"),
-    _of("India PAN", r"[A-Z]{3}[PCHFATBLJG][A-Z]\d{4}[A-Z]", _always, "PAN, permanent account", r"[A-Z]{3}P[A-Z]\d{4}[A-Z]"),
+    _of(
+        "India PAN",
+        r"[A-Z]{3}[PCHFATBLJG][A-Z]\d{4}[A-Z]",
+        _always,
+        "PAN, permanent account",
+        r"[A-Z]{3}P[A-Z]\d{4}[A-Z]",
+    ),
     _of("China resident identity card", r"\d{17}[0-9X]", _china, "身份证, resident id, id card", "~"),
     _of("Taiwan identity card", r"[A-Z][1289]\d{8}", _taiwan, "身分證, national id, id card"),
-    _of("Korea resident registration", r"\d{6}-?[1-8]\d{6}", _korea, "주민, rrn, resident registration", r"\d{6}-[1-8]\d{6}"),
+    _of(
+        "Korea resident registration",
+        r"\d{6}-?[1-8]\d{6}",
+        _korea,
+        "주민, rrn, resident registration",
+        r"\d{6}-[1-8]\d{6}",
+    ),
     _of("Japan My Number", r"\d{4}~\d{4}~\d{4}", _japan, "my number, mynumber, マイナンバー, 個人番号"),
     _of("Singapore NRIC and FIN", r"[STFGM]\d{7}[A-Z]", _singapore, "nric, FIN", "~"),
-    _of("Hong Kong identity card", r"[A-Z]{1,2}\d{6}\(?[0-9A]\)?", _hong_kong, "hkid, hong kong id", r"[A-Z]{1,2}\d{6}\([0-9A]\)"),
-    _of("Thailand identity card", r"\d-?\d{4}-?\d{5}-?\d{2}-?\d", _thailand, "thai id, บัตรประชาชน, national id",
-        r"\d-\d{4}-\d{5}-\d{2}-\d"),
+    _of(
+        "Hong Kong identity card",
+        r"[A-Z]{1,2}\d{6}\(?[0-9A]\)?",
+        _hong_kong,
+        "hkid, hong kong id",
+        r"[A-Z]{1,2}\d{6}\([0-9A]\)",
+    ),
+    _of(
+        "Thailand identity card",
+        r"\d-?\d{4}-?\d{5}-?\d{2}-?\d",
+        _thailand,
+        "thai id, บัตรประชาชน, national id",
+        r"\d-\d{4}-\d{5}-\d{2}-\d",
+    ),
     _of("Malaysia NRIC", r"\d{6}-?\d{2}-?\d{4}", _malaysia, "mykad, nric", r"\d{6}-\d{2}-\d{4}"),
     _of("Australia TFN", r"\d{3}~\d{3}~\d{3}", _tfn, "tfn, tax file"),
     _of("Australia Medicare", r"\d{4}~\d{5}~\d", _medicare, "medicare"),
     _of("New Zealand IRD", r"\d{2,3}~\d{3}~\d{3}", _ird, "ird number, IRD"),
-    _of("South Africa identity number", r"\d{6}~\d{4}~\d{3}", _south_africa,
-        "rsa id, sa id, south african id, id number, identity number"),
+    _of(
+        "South Africa identity number",
+        r"\d{6}~\d{4}~\d{3}",
+        _south_africa,
+        "rsa id, sa id, south african id, id number, identity number",
+    ),
 )
 """The numbers that are known."""

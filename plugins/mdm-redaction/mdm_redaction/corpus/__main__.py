@@ -1,10 +1,11 @@
-"""``python -m mdm_redaction.measure``: how much is found, and how much is hidden that should not be."""
+"""``python -m mdm_redaction.corpus``: how much is found, and how much is hidden that should not be."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -78,10 +79,8 @@ def _texts(value: Any) -> Iterable[str]:
     elif isinstance(value, str):
         yield value
         if value[:1] in ("{", "[", '"'):
-            try:
+            with suppress(msgspec.DecodeError):
                 yield from _texts(msgspec.json.decode(value))
-            except msgspec.DecodeError:
-                pass
     else:
         yield str(value)
 
@@ -95,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(prog="python -m mdm_redaction.measure", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mdm_redaction.corpus", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--each", type=int, default=200, help="events of each kind")
     parser.add_argument("--wrong", type=int, default=0, help="show so many of each kind that came out wrong")
@@ -103,7 +102,11 @@ def main(arguments: list[str] | None = None) -> int:
     r = Random(options.seed)
     redact = StandardRedactor(personal=list(KINDS)).redact
     write = sys.stdout.write
-    for title, draw in (("keys and tokens", corpus.secrets), ("personal data", corpus.personal), ("clean", corpus.clean)):
+    for title, draw in (
+        ("keys and tokens", corpus.secrets),
+        ("personal data", corpus.personal),
+        ("clean", corpus.clean),
+    ):
         rows = measure(draw(r, options.each), redact)
         right = "unchanged" if title == "clean" else "hidden"
         write(f"\n| {title} | events | {right} |\n|---|---|---|\n")
