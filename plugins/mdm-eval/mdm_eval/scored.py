@@ -103,7 +103,7 @@ class Scored:
         caught = _from(of_positives, self._positive_below)
         taken = _from(weight, self._below)
         precision = np.divide(caught, taken, out=np.zeros_like(caught), where=taken > 0)
-        return float(of_positives @ precision / of_positives.sum())
+        return _dot(of_positives, precision) / float(of_positives.sum())
 
     def largest_error(self, gap: Floats) -> float:
         """The largest of the bins' differences, of bins of equal width (the same source).
@@ -119,8 +119,8 @@ class Scored:
         total, gap = float(weight.sum()), weight * self.gap
         return (
             self.average_precision(weight),
-            float(weight @ self.squared / total),
-            float(weight @ self.logarithmic / total),
+            _dot(weight, self.squared) / total,
+            _dot(weight, self.logarithmic) / total,
             calibration_error(gap, self.width) / total,
             calibration_error(gap, self.mass) / total,
         )
@@ -173,6 +173,11 @@ def calibration_error(gap: Floats, starts: Ints) -> float:
         starts: Where bins begin.
     """
     return float(np.abs(np.add.reduceat(gap, starts)).sum())
+
+
+def _dot(weight: Floats, values: Floats) -> float:
+    # Without BLAS, which would start threads of its own in each of ours, and these would wait for each other.
+    return float(np.einsum("i,i->", weight, values))
 
 
 def _from(weight: Floats, places: Ints) -> Floats:
