@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mdm_reference.brokers import NullBroker, PaperBroker
+    from mdm_reference.calibrated import CalibratedModel
     from mdm_reference.csv_source import CsvSource
     from mdm_reference.engine import DecisionEngine, build_features
     from mdm_reference.exit_policy import ExitPolicy
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mdm_reference.rolling import RollingFeatures
 
 __all__ = [
+    "CalibratedModel",
     "CsvSource",
     "DecisionEngine",
     "ExitPolicy",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CalibratedModel": "calibrated",
     "CsvSource": "csv_source",
     "DecisionEngine": "engine",
     "ExitPolicy": "exit_policy",
