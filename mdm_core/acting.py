@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import msgspec
 
-from mdm_core.control import Control
+from mdm_core.control import Control, Heard
 from mdm_core.decision import Decision
 from mdm_core.execution import Executor, Job
 from mdm_core.journal import Journal, SwitchedOff, TimedOut
@@ -105,7 +106,15 @@ class Acting:
             self._executor.cancel_pending()
         self.settle()
         del self.commands[: len(heard)]
-        for command in heard:
+        self.tell(heard)
+
+    def tell(self, commands: Iterable[Heard]) -> None:
+        """Write the operator's commands into the audit log.
+
+        Args:
+            commands: The commands.
+        """
+        for command in commands:
             details = msgspec.structs.asdict(command) | {"commanded_at": command.at, "step": self._pipeline.step}
             self._recorder.audit(f"operator_{command.name}", {k: v for k, v in details.items() if k != "at"})
 

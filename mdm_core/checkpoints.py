@@ -57,6 +57,7 @@ class Saved(msgspec.Struct, frozen=True):
         states: Name to keyed state, in which hashes stand for keys.
         tally: What was counted.
         executed: What was counted of execution.
+        redaction: What was counted of redaction.
         marks: Where each trace sink stood.
         dead_letters: How many dead letters there were.
         format: Version of all this.
@@ -71,6 +72,7 @@ class Saved(msgspec.Struct, frozen=True):
     states: dict[str, bytes]
     tally: dict[str, Any]
     executed: dict[str, Any]
+    redaction: dict[str, Any]
     marks: list[dict[str, Any] | None]
     dead_letters: int
     format: int = _FORMAT

@@ -44,6 +44,7 @@ class Job:
         latency_ms: How long an earlier process has spent on it.
         in_doubt: Whether an attempt may have taken effect, though later ones did not.
         failed_closed: Whether the broker raised, took too long, or answered something that is no receipt.
+        adopted: Whether it was taken over from an earlier process.
     """
 
     decision: Decision
@@ -54,6 +55,7 @@ class Job:
     latency_ms: float = 0.0
     in_doubt: bool = False
     failed_closed: bool = False
+    adopted: bool = False
 
 
 class _TryAgain(Exception):
@@ -180,7 +182,7 @@ class Executor:
                 f"step {decision.step}: the order is not the one that was about to be given (line {intent.n} of the "
                 f"journal); nothing more is done"
             )
-        job = Job(decision, order, attempts=max((r.attempt for r in record.receipts), default=0))
+        job = Job(decision, order, attempts=max((r.attempt for r in record.receipts), default=0), adopted=True)
         # Most of these were never given. A broker that knows an order again is taken at its word about it.
         job.in_doubt = any(receipt.status == "unknown" for receipt in record.receipts)
         job.failed_closed = any(receipt.by_core for receipt in record.receipts)
@@ -188,6 +190,8 @@ class Executor:
         self.attempts += job.attempts
         if record.outcome is not None:
             self._close(job, record.outcome)
+        if record.ended is not None and record.ended.in_doubt:
+            self._tell_of_unknown(job)  # once more, for the process that found it out may have died before it could
         return job
 
     def recover(self, job: Job) -> None:
@@ -196,15 +200,12 @@ class Executor:
         Args:
             job: The order. If nobody can tell whether it happened, it ends as ``unknown`` and is never repeated.
         """
-        known = job.outcome is not None
-        if not known:
+        if job.outcome is None:
             job.started_ns = time.perf_counter_ns()
             if self._broker.idempotent and not self._stopped():
                 self._follow(job, self._attempt(job))
             else:
                 self._give_up(job)
-        if not known and job.outcome == "unknown":
-            self._on_failure(Failure("broker", self._broker.component_id, "", "outcome_unknown", job.decision.step))
         _tell(job)
 
     def carry_out(self, job: Job) -> None:
@@ -421,6 +422,7 @@ class Executor:
             job.decision.step,
             outcome,
             job.attempts,
+            job.adopted and outcome == "unknown",
             fact=lambda seq: Settled(seq, order, outcome, now_ms),
         )
 
@@ -428,6 +430,11 @@ class Executor:
         if receipt is None or receipt.status != outcome:
             self._note_end(job, outcome)
         self._close(job, outcome)
+        if job.adopted and outcome == "unknown":
+            self._tell_of_unknown(job)
+
+    def _tell_of_unknown(self, job: Job) -> None:
+        self._on_failure(Failure("broker", self._broker.component_id, "", "outcome_unknown", job.decision.step))
 
     def _close(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome

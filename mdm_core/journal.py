@@ -89,11 +89,13 @@ class Ended(Entry, frozen=True, tag="outcome"):
         step: The decision's number.
         status: ``failed``, ``unknown``, ``denied`` or ``skipped``.
         attempts: How often the broker was asked.
+        in_doubt: Whether it is unknown because a process died that was about to give it.
     """
 
     step: int
     status: Outcome
     attempts: int
+    in_doubt: bool = False
 
 
 class Command(Entry, frozen=True, tag="command"):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from numbers import Real
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 import msgspec
@@ -27,6 +27,9 @@ from mdm_core.values import Event, Failure, Position
 _log = get_logger("run")
 _EXCERPT = 200
 _STARTED = ("run_id", "distributions", "config_sha256", "python")
+
+
+Audited: TypeAlias = tuple[str, Any, Any]
 
 
 class TraceFailed(MdmError):
@@ -58,6 +61,7 @@ class Recorder:
     ) -> None:
         self._run_id = run_id
         self._redact_packet = redaction.packet_redactor()
+        self._redact_again = redaction.packet_again
         self._redact = redaction.mapping
         self._sinks = sinks
         self._packet_writers = [(_limited(s, s.write), s) for s in sinks if s.accepts == "packets"]
@@ -68,7 +72,7 @@ class Recorder:
         self._needs_packets = bool(self._packet_writers or self._watches_decisions)
         self._tally = tally
         self._raw_excerpts = False
-        self._audited: set[tuple[str, int]] = set()
+        self._audited: set[Audited] = set()
         self._watched_until = -1
         self._dead_letters = _DeadLetters(run_dir / DEAD_LETTER_FILE)
 
@@ -86,7 +90,7 @@ class Recorder:
         run: Mapping[str, Any],
         raw_excerpts: bool,
         last_packets: Sequence[int],
-        audited: set[tuple[str, int]],
+        audited: set[Audited],
         dead_letters: int,
     ) -> None:
         """Tell that a run is gone on with, and tell nothing twice from here on.
@@ -95,7 +99,7 @@ class Recorder:
             run: What ``run.json`` holds.
             raw_excerpts: Whether text that is no event may be written as it is.
             last_packets: For each sink of packets the step of the last one that it has.
-            audited: Event and step of what the audit log has.
+            audited: What the audit log has.
             dead_letters: How many of the next dead letters are written already.
 
         Raises:
@@ -116,12 +120,12 @@ class Recorder:
                     self._tell(observer, "on_decision", packet)
 
     def packet(self, decision: Decision) -> Mapping[str, Any]:
-        """Give a decision as sinks get it.
+        """Give a decision as sinks got it from an earlier process.
 
         Args:
-            decision: The decision.
+            decision: The decision, made again.
         """
-        return self._redact_packet(packet_dict(decision, self._run_id))
+        return self._redact_again(packet_dict(decision, self._run_id))
 
     def _begin(self, event: str, run: Mapping[str, Any], raw_excerpts: bool) -> None:
         self._raw_excerpts = raw_excerpts
@@ -195,7 +199,7 @@ class Recorder:
         Raises:
             TraceFailed: A sink could not write.
         """
-        if self._audit_sinks and (event, details.get("step")) not in self._audited:
+        if self._audit_sinks and audited(event, details) not in self._audited:
             record = self._redact({"event": event, "at": now_text(), "run_id": self._run_id, **details})
             for sink in self._audit_sinks:
                 self._write(sink, record)
@@ -305,6 +309,16 @@ class Recorder:
         self._tally.errors[describe("trace", "", error).reason_code] += 1
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         return TraceFailed(f"{what} failed: {type(error).__name__}{reason}")
+
+
+def audited(event: str, details: Mapping[str, Any]) -> Audited:
+    """What an audit event is known by, if a later process comes to tell of the same again.
+
+    Args:
+        event: Its name.
+        details: What belongs to it.
+    """
+    return event, details.get("commanded_at", details.get("step")), details.get("reason_code")
 
 
 def _limited(component: TraceSink | Observer, method: Callable[..., Any]) -> Callable[..., Any]:

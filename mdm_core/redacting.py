@@ -72,6 +72,33 @@ class Redaction:
         """
         return self.packet_redactor()(packet)
 
+    def packet_again(self, packet: dict[str, Any]) -> Mapping[str, Any]:
+        """Redact a packet for a second time; if that fails, it was counted at the first.
+
+        Args:
+            packet: As for ``packet``.
+
+        Returns:
+            What may be written.
+        """
+        failures, errors = self.failures, self.errors.copy()
+        redacted = self.packet(packet)
+        self.failures, self.errors = failures, errors
+        return redacted
+
+    def save(self) -> dict[str, Any]:
+        """Give the counts, for a checkpoint."""
+        return {"failures": self.failures, "errors": dict(self.errors)}
+
+    def restore(self, counts: Mapping[str, Any]) -> None:
+        """Go on counting from what was saved.
+
+        Args:
+            counts: What ``save`` gave.
+        """
+        self.failures = counts["failures"]
+        self.errors = defaultdict(int, counts["errors"])
+
     def packet_redactor(self) -> Callable[[dict[str, Any]], Mapping[str, Any]]:
         """Give what ``packet`` does as a function, for a loop that calls it once per event."""
         redact, failed = self._redact_packet, self._failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from mdm_core.errors import InvalidEvent, UsageError
 from mdm_core.execution import Executor
 from mdm_core.journal import Clock, Command, Journal
 from mdm_core.pipeline import Pipeline
-from mdm_core.recording import Recorder
+from mdm_core.recording import Audited, Recorder, audited
 from mdm_core.remains import Record as OrderRecord
 from mdm_core.remains import Remains, ResumeFailed, essence
 from mdm_core.replay import RecordedInputs, Replay
@@ -31,13 +32,15 @@ class Recorded:
     Attributes:
         packets: For each sink of packets, in order, step to the essence of what it has.
         clock: Step to the time at which its packet says that it was decided.
-        audited: Event and step of what the audit log has.
+        audited: What the audit log has of what may be told again.
+        errors: Reason code to number of failures in the audit log that do not come again.
         dead_letters: How many of them there are.
     """
 
     packets: list[dict[int, bytes]] = attrs.field(factory=list)
     clock: dict[int, int] = attrs.field(factory=dict)
-    audited: set[tuple[str, int]] = attrs.field(factory=set)
+    audited: set[Audited] = attrs.field(factory=set)
+    errors: Counter[str] = attrs.field(factory=Counter)
     dead_letters: int = 0
 
     @classmethod
@@ -60,8 +63,8 @@ class Recorded:
                     for packet in sink.since(mark):
                         found._add(packet)
                 else:
-                    events = [record for record in sink.since(mark) if record.get("step") is not None]
-                    found.audited |= {(str(record.get("event")), record["step"]) for record in events}
+                    for event in sink.since(mark):
+                        found._add_event(event)
             except NotImplementedError:
                 raise UsageError(
                     f"{sink.component_id} cannot give back what it was given, so the run cannot be gone on with; "
@@ -74,6 +77,13 @@ class Recorded:
         self.packets[-1][step] = essence(packet)
         if isinstance(now_ms, int):
             self.clock[step] = now_ms
+
+    def _add_event(self, event: Mapping[str, Any]) -> None:
+        name, code = str(event.get("event")), str(event.get("reason_code"))
+        if name == "error" and code != "outcome_unknown":
+            self.errors[code] += 1
+        else:
+            self.audited.add(audited(name, event))
 
     def last(self) -> list[int]:
         """For each sink of packets the last step that it has, or -1."""
@@ -199,5 +209,9 @@ class Resumption:
         """Keep what the earlier process wrote down and did not learn of for when its turn comes."""
         # In front, for what has come since is younger.
         self.journal.waiting[:0] = [(entry.n, replay.fact_of(entry)) for entry in inputs.unapplied]
-        commands = [entry for entry in inputs.unapplied if isinstance(entry, Command)]
-        self.control.heard[:0] = [Heard(command.name, "", command.user, command.at) for command in commands]
+        commands = [entry for entry in self.remains.entries if isinstance(entry, Command)]
+        heard = [Heard(command.name, "", command.user, command.at) for command in commands]
+        unapplied = sum(isinstance(entry, Command) for entry in inputs.unapplied)
+        # The others were learned of, but the audit log may lack them; what it has it is not told again.
+        self.acting.tell(heard[: len(heard) - unapplied])
+        self.control.heard[:0] = heard[len(heard) - unapplied :]

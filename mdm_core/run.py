@@ -215,8 +215,11 @@ class Run:
             self._source.resume(saved.position, saved.identity)
         except ConfigError as error:
             raise UsageError(f"{self._source.component_id}: {error}") from None
+        self._redaction.restore(saved.redaction)
         self._checkpoints.kept = [remains.file]
         recorded = Recorded.of(sinks, saved.marks, remains.dead_letters())
+        for code, number in recorded.errors.items():
+            self._tally.errors[code] += number
         return Resumption(
             remains,
             recorded,
@@ -244,6 +247,7 @@ class Run:
             states,
             self._tally.save(),
             {} if self._executor is None else self._executor.save(),
+            self._redaction.save(),
             [cast(TraceSink, b.component).mark() for b in self.plan.sinks],
             sum(self._tally.dead_letters.values()),
         )

@@ -22,6 +22,7 @@ import mdm_core.acting
 import mdm_core.checkpoints
 from mdm_core import MdmError, Run
 from mdm_core.journal import JOURNAL_FILE, AnyEntry, Checkpoint, Intent, read_journal
+from mdm_core.journal import Ended as OrderEnded
 from mdm_core.plan import Plan
 
 PIPELINE = """\
@@ -393,6 +394,11 @@ class Child:
         return self._code
 
 
+def without(summary: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A summary without some of its figures."""
+    return {name: value for name, value in summary.items() if name not in names}
+
+
 def differences(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[Any]:
     """Where two lists of packets differ, part by part."""
     found: list[Any] = [] if len(before) == len(after) else [("number of packets", len(before), len(after))]
@@ -433,3 +439,7 @@ def check_accounts(machine: Machine, run_id: str, count: int = 120) -> None:
     for step, status in statuses.items():
         expected = {"done": {1}, "pending": {1}, "unknown": {0, 1}}.get(status, {0})
         assert effects[keys[step]] in expected, (step, status)
+    doubtful = [entry.step for entry in machine.journal(run_id) if isinstance(entry, OrderEnded) and entry.in_doubt]
+    told = [event["step"] for event in machine.audit(run_id) if event.get("reason_code") == "outcome_unknown"]
+    assert sorted(doubtful) == sorted(told)
+    assert len(doubtful) == machine.summary(run_id)["errors"].get("outcome_unknown", 0)

@@ -37,6 +37,7 @@ from mdm_core import (
     ProposalModel,
     Receipt,
     Record,
+    Redactor,
     Reject,
     Settled,
     TraceSink,
@@ -45,8 +46,11 @@ from mdm_core import (
     option,
 )
 from mdm_core.contracts import DataSource
+from mdm_core.control import Request, send
 
 Register = Callable[[str, type[Any]], None]
+
+_COMMANDS: dict[int, Literal["stop", "release"]] = {40: "stop", 70: "release"}
 
 
 @attrs.define
@@ -57,13 +61,20 @@ class Numbers(DataSource):
     idle: int = option(0, help="events after which there is nothing for a moment; 0 is never")
     nap: str = option("", help="file that says how many milliseconds each event takes to come, if it is there")
     keys: int = option(7, help="number of different keys, about")
+    commands: str = option("", help="file names begin so that tell which commands were given; none without it")
     _after: int = attrs.field(init=False, default=-1)
+    _run_dir: Path | None = attrs.field(init=False, default=None)
+
+    def open(self, build: Build) -> None:
+        self._run_dir = build.run_dir
 
     def records(self) -> Iterator[Record | Reject | Idle]:
         nap_s = float(Path(self.nap).read_text()) / 1000 if Path(self.nap).is_file() else 0
         for n in range(self._after + 1, self.count):
             if nap_s:
                 time.sleep(nap_s)
+            if self.commands and n in _COMMANDS:
+                self._command(_COMMANDS[n])
             if n % 17 == 5:
                 yield Reject("odd_line", n, "?")
             elif n % 23 == 7:
@@ -72,6 +83,13 @@ class Numbers(DataSource):
                 yield Record({"n": n, "who": f"canary-{n * n % self.keys}", "at": 1000 + n}, n)
             if self.idle and n % self.idle == 0:
                 yield Idle()
+
+    def _command(self, name: Literal["stop", "release"]) -> None:
+        """Command the run as its operator would, once and for all runs."""
+        given = Path(f"{self.commands}.{name}")
+        if self._run_dir is not None and not given.exists():
+            given.touch()
+            send(self._run_dir, Request(name, "as agreed"))
 
     def seek(self, position: Position) -> None:
         self._after = int(position)
@@ -282,6 +300,16 @@ class Audit(Lines):
 
 
 @attrs.define
+class Torn(Redactor):
+    """Fails at every fifth event."""
+
+    def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        if data.get("input", {}).get("n", 1) % 5 == 0:
+            raise ValueError
+        return data
+
+
+@attrs.define
 class Forgetful(TraceSink):
     """Cannot give back what it was given."""
 
@@ -329,6 +357,11 @@ def mdm_register_modulators(register: Register) -> None:
 @hookimpl
 def mdm_register_brokers(register: Register) -> None:
     register("hands", Hands)
+
+
+@hookimpl
+def mdm_register_redactors(register: Register) -> None:
+    register("torn", Torn)
 
 
 @hookimpl
