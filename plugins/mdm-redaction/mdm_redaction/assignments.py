@@ -19,10 +19,10 @@ _ASSIGNMENT = re.compile(
     rf"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[ad])(?P<gap>(?:\s|\\[nt]){{0,4}})"
 )
 _GATE = (
-    rf"(?i:{NAME_GATE})(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
+    rf"{NAME_GATE}(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
     r"|(?i:\bkeys?|\bauth|\bpass)(?:\\*[\"'`]|%22)?\s*(?:[=:]|%3[ADad])+>?[\s\"'`\\]*[A-Za-z0-9+/_=.-]{16}"
 )
-_NAMED_GATE = rf"(?:[-<\"']|(?:ENV|ARG|setenv)\s+)[\w:.-]*(?i:{NAME_GATE})[\s\"'>]"
+_NAMED_GATE = rf"(?:[-<\"']|(?:ENV|ARG|setenv)\s+)[\w:.-]*{NAME_GATE}[\s\"'>]"
 _QUOTE = re.compile(_OPENING)
 _QUOTED = re.compile(r"[^\x00]{0,4096}?(?=(?<!\\)[\"'`])")
 _BARE = re.compile(

@@ -28,7 +28,7 @@ _KEEP = "keys that are never hidden; they win over `extra`"
 _SMALLEST_CARD = 10**13
 
 
-def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[Detector]:
+def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[list[Detector]]:
     """List the detectors of some kinds.
 
     Args:
@@ -36,14 +36,12 @@ def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[Dete
         hides: Tells of a key whether it names a secret.
 
     Returns:
-        The detectors, in the order in which they look.
+        Groups of detectors: of those that go by form, of those that go by names, and of personal data.
     """
-    secrets = (
-        [*credential_detectors(), *format_detectors(), *assignment_detectors(hides), *told_detectors()]
-        if "secrets" in kinds
-        else []
-    )
-    return [*secrets, *personal_detectors(kinds)]
+    if "secrets" not in kinds:
+        return [personal_detectors(kinds)]
+    by_form = [*credential_detectors(), *format_detectors(), *told_detectors()]
+    return [by_form, assignment_detectors(hides), personal_detectors(kinds)]
 
 
 def _engine(kinds: Sequence[str], hides: Callable[[str], bool], mark: Mark) -> Engine:

@@ -6,7 +6,6 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from hashlib import sha256
 from string import ascii_letters, digits
 from urllib.parse import unquote
 
@@ -104,17 +103,6 @@ def _azure_keys(text: str) -> Iterator[Span | None]:
         yield (start, end) if fits else None
 
 
-_WIF = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-
-def _is_wif(match: re.Match[str]) -> bool:
-    number = 0
-    for character in match.group():
-        number = number * len(_WIF) + _WIF.index(character)
-    decoded = number.to_bytes(40, "big").lstrip(b"\0")
-    return at_word(match) and sha256(sha256(decoded[:-4]).digest()).digest()[:4] == decoded[-4:]
-
-
 def credential_detectors() -> list[Detector]:
     """Make the detectors of credentials that need no name beside them."""
     return [
@@ -133,7 +121,7 @@ def credential_detectors() -> list[Detector]:
                 r"(?:\.[A-Za-z0-9_-]{0,16000}){0,3}",
                 lambda match: len(match.group()) >= 24,
             ),
-            gate=r"(?:eyJ|eyA|ewo)[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]",
+            gate=r"[^A-Za-z0-9_-](?:eyJ|eyA|ewo)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]",
             literals=("eyj", "eya", "ewo"),
         ),
         Detector(
@@ -145,7 +133,7 @@ def credential_detectors() -> list[Detector]:
                 _is_credential,
                 group=2,
             ),
-            gate=rf"(?i:{_SCHEMES})(?:[ \t+]|%20|\\t)+[\"']?[A-Za-z0-9._~+/=:%$!-]{{8}}",
+            gate=rf"[^A-Za-z0-9](?i:{_SCHEMES})(?:[ \t+]|%20|\\t)+[\"']?[A-Za-z0-9._~+/=:%$!-]{{8}}",
             literals=("bearer", "basic", "negotiate", "token", "api", "key", "ssws", "genie"),
             leading=True,
         ),
@@ -171,7 +159,7 @@ def credential_detectors() -> list[Detector]:
             "secrets",
             "Telegram bot tokens",
             by_pattern(r"(\d{6,12}+:[A-Za-z0-9_-]{32,40}+)(?![A-Za-z0-9_-])", _is_bot, group=1),
-            gate=r"[0-9]{6}:[A-Za-z0-9_-]{32}",
+            gate=r"[0-9]{6}:[A-Za-z0-9_-]{16}",
             literals=(":",),
         ),
         Detector(
@@ -192,7 +180,7 @@ def credential_detectors() -> list[Detector]:
             "secrets",
             "Azure client secrets and keys with a checksum mark",
             _azure_keys,
-            gate=r"[78]Q~[A-Za-z0-9_~.-]{31}|\+AS[te][A-Z]|AzFu|AzCa|ACDB|ACRs|JQQJ99|AZDO",
+            gate=r"[78]Q~[A-Za-z0-9_~.-]{8}|\+AS[te][A-Z]|AzFu|AzCa|ACDB|ACRs|JQQJ99|AZDO",
             literals=("q~", "+ast", "+ase", "azfu", "azca", "acdb", "acrs", "jqqj99", "azdo"),
         ),
         Detector(
@@ -204,14 +192,9 @@ def credential_detectors() -> list[Detector]:
                 r"|(?:pbkdf2|argon2|bcrypt|scrypt|md5|sha1)_?(?:sha1|sha256|sha512|id)?\$[A-Za-z0-9./$=,+_-]{24,400}"
                 r"|\{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[A-Z0-9-]{0,10})\}[A-Za-z0-9./$=,+_-]{16,400}",
             ),
-            gate=r"\$[A-Za-z0-9./$=,+_-]{20}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2)[A-Z0-9-]*\}[A-Za-z0-9./$=,+_-]{16}",
+            gate=r"\$[0-9A-Za-z-]+\$[A-Za-z0-9./$=,+_-]{8}"
+            r"|[0-9a-z]\$[A-Za-z0-9./$=,+_-]{8}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2)[A-Z0-9-]*\}",
             literals=("$", "{s", "{m", "{crypt", "{pbkdf2"),
-        ),
-        Detector(
-            "secrets",
-            "Bitcoin private keys",
-            by_pattern(rf"(?:[5][{_WIF}]{{50}}|[KLc9][{_WIF}]{{50,51}})(?![A-Za-z0-9])", _is_wif),
-            gate=rf"\b[5KLc9][{_WIF}]{{50}}",
         ),
         Detector(
             "secrets",

@@ -39,9 +39,9 @@ class Detector:
         name: What it finds, for people.
         find: Gives the spans of what it found; None for each place that it looked at in vain, so that the places can
             be counted. It takes time in proportion to the text.
-        gate: An expression of RE2, on bytes of UTF-8, that matches in every text in which ``find`` finds something. It
-            begins at the edge of a word or with a text, and counts as little as it can: what counts from anywhere
-            makes its automaton explode.
+        gate: An expression of RE2, on bytes of UTF-8, that matches in every text in which ``find`` finds something, if
+            there is a separator before and after the text. It begins at the edge of a word, and counts as little as
+            it can: what counts from anywhere makes an automaton of many states, which takes long to build.
         literals: Texts in lower case of which one stands in every text in which ``find`` finds something; none if
             nothing is known.
         leading: Whether each literal stands where a word begins.

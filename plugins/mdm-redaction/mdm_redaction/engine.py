@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,7 +35,7 @@ class Engine:
     Args:
         hides: Tells of a key whether it names a secret.
         named: Tells of a key what a value under it would be.
-        detectors: What is looked for in texts.
+        groups: What is looked for in texts, in groups.
         mark: What stands in the place of something hidden.
         smallest_number: Whole numbers from this on are looked through like texts.
     """
@@ -44,7 +44,7 @@ class Engine:
         self,
         hides: Callable[[str], bool],
         named: Named,
-        detectors: Iterable[Detector],
+        groups: Sequence[Sequence[Detector]],
         mark: Mark,
         smallest_number: int = _MAX_NUMBER,
     ) -> None:
@@ -52,7 +52,7 @@ class Engine:
         self.named = named
         self.mark = mark
         self.smallest_number = smallest_number
-        self._scanner = Scanner(detectors, mark)
+        self._scanner = Scanner(groups, mark)
         self._clean_keys = set(_CORE_KEYS)
         self._clean_texts: set[str] = set()
 
@@ -118,10 +118,12 @@ class Engine:
             if key in _VALUE_KEYS:
                 if _named(data, self.hides):
                     return False
-            elif key.__class__ is not str or self.hides(key) or self.named(key) is not None:
+            elif key.__class__ is not str or self.hides(key):
                 return False
-            else:
+            elif (fits := self.named(key)) is None:
                 keys.append(key)
+            elif _fitting(data[key], fits) is not None:
+                return False
         return True
 
     def _are_clean(self, texts: list[str], keys: list[str]) -> bool:

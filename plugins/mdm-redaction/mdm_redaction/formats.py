@@ -48,7 +48,7 @@ class Format:
         heads = "|".join(map(re.escape, self.prefixes))
         end = f"(?![{_ALNUM}])" if self.longest == self.shortest else ""
         pattern = f"(?:{heads})[{self.alphabet}]{{{self.shortest},{self.longest}}}{end}"
-        gate = f"(?:{heads})[{self.alphabet}]{{{min(self.shortest, _LEAST_GATED)}}}"
+        gate = f"[^A-Za-z0-9](?:{heads})[{self.alphabet}]{{{min(self.shortest, _LEAST_GATED)}}}"
         return Detector(
             kind="secrets",
             name=self.service,

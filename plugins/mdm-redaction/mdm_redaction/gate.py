@@ -12,11 +12,12 @@ Gate: TypeAlias = Callable[[str], bool]
 _MEMORY = 64 << 20
 
 
-def gate_for(detectors: Iterable[Detector]) -> Gate | None:
-    """Make one expression of those of all detectors; it takes time in proportion to the text, whatever stands there.
+def gate_for(groups: Iterable[Iterable[Detector]]) -> Gate | None:
+    """Make one expression of those of each group; it takes time in proportion to the text, whatever stands there.
 
     Args:
-        detectors: The detectors.
+        groups: The detectors. What is looked for in different ways should be in different groups: the states of one
+            automaton are those of all that it looks for, multiplied.
 
     Returns:
         Says of a text whether a detector may find something in it; None if google-re2 is not installed.
@@ -31,10 +32,14 @@ def gate_for(detectors: Iterable[Detector]) -> Gate | None:
     options.never_capture = True
     options.log_errors = False
     options.max_mem = _MEMORY
-    expression = "|".join(f"(?:{detector.gate})" for detector in detectors)
-    search = re2.compile(expression.encode(), options).search
+    expressions = ["|".join(f"(?:{detector.gate})" for detector in group) for group in groups]
+    searches = [re2.compile(expression.encode(), options).search for expression in expressions if expression]
 
     def may_match(text: str) -> bool:
-        return search(text.encode("utf-8", "surrogatepass")) is not None
+        encoded = text.encode("utf-8", "surrogatepass")
+        for search in searches:  # noqa: SIM110 - any() takes longer for the few that there are
+            if search(encoded) is not None:
+                return True
+        return False
 
     return may_match

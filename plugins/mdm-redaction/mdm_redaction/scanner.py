@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeAlias
 
 from mdm_redaction.decoding import decoded
@@ -17,7 +17,7 @@ _Found: TypeAlias = tuple[int, int, Detector | None]
 _LEAST_PLACES = 2000
 _CHARACTERS_A_PLACE = 32
 _ROUNDS = 3
-_LONG = 8192
+_LONG = 16_384
 _SHORTEST = 6
 _REPLACED = "\ufffd"
 
@@ -28,15 +28,14 @@ class Scanner:
     Texts are looked through together, as one text with separators, because the same work on each would cost more.
 
     Args:
-        detectors: What is looked for.
+        groups: What is looked for, in groups that ``gate_for`` takes.
         mark: What stands in the place of something found.
     """
 
-    def __init__(self, detectors: Iterable[Detector], mark: Mark) -> None:
-        detectors = tuple(detectors)
+    def __init__(self, groups: Sequence[Detectors], mark: Mark) -> None:
         self._mark = mark
-        self._gate = gate_for(detectors)
-        self._triage = Triage(detectors)
+        self._gate = gate_for(groups)
+        self._triage = Triage(detector for group in groups for detector in group)
 
     def is_clean(self, joined: str) -> bool:
         """Tell whether there is nothing to find.
@@ -72,32 +71,42 @@ class Scanner:
             What may be written of those that must change.
         """
         now = {text: text for text in texts}
-        self._settle(now, list(now))
-        plain = {text: decoded(text) for text in now.values()}
-        encoded = [text for text, new in now.items() if plain[new] is not new]
-        if encoded:
-            self._decode(now, encoded, plain)
+        long = sum(map(len, now)) > _LONG
+        dirty = list(now)
+        for _ in range(_ROUNDS):
+            self._settle(now, dirty, long)
+            dirty = self._decode(now, long)
+            if not dirty:
+                break
+        now |= dict.fromkeys(dirty, MASK)
         return {text: new for text, new in now.items() if new != text}
 
-    def _decode(self, now: dict[str, str], encoded: Iterable[str], plain: Mapping[str, str]) -> None:
-        """Take texts as they are without encoding, if that shows more to hide."""
-        shown = {plain[now[text]] for text in encoded}
-        found = self._all(shown, self._triage.of(SEPARATOR.join(shown)))
-        dirty = [text for text in encoded if plain[now[text]] in found]
-        now |= {text: found[plain[now[text]]] if len(text) < _LONG else MASK for text in dirty}
-        self._settle(now, dirty)
-
-    def _settle(self, now: dict[str, str], pending: list[str]) -> None:
-        """Redact texts until nothing more is found in what they have become."""
+    def _settle(self, now: dict[str, str], pending: list[str], long: bool) -> None:
+        """Redact texts until nothing more is found in what they have become; long ones only as often as time allows."""
         # A mark brings no literal but its own, so that no other detectors can wake up later.
         detectors = self._triage.of(SEPARATOR.join([*(now[text] for text in pending), self._mark(""), ""]))
-        for _ in range(_ROUNDS if sum(map(len, pending)) < _LONG else 2):
+        for _ in range(2 if long else _ROUNDS):
             results = self._all({now[text] for text in pending}, detectors)
             pending = [text for text in pending if now[text] in results]
             now |= {text: results[now[text]] for text in pending}
+            if long:
+                now |= {text: MASK for text in pending if decoded(now[text]) is not now[text]}
+                pending = [text for text in pending if now[text] != MASK]
             if not pending:
                 return
         now |= dict.fromkeys(pending, MASK)
+
+    def _decode(self, now: dict[str, str], long: bool) -> list[str]:
+        """Take those texts as they are without encoding that show more to hide then, and say which."""
+        plain = {text: decoded(new) for text, new in now.items()}
+        encoded = {text: new for text, new in plain.items() if new is not now[text]}
+        if not encoded:
+            return []
+        shown = set(encoded.values())
+        found = self._all(shown, self._triage.of(SEPARATOR.join(shown)))
+        dirty = {text: MASK if long else found[new] for text, new in encoded.items() if new in found}
+        now |= dirty
+        return [] if long else list(dirty)
 
     def _all(self, texts: Collection[str], detectors: Detectors) -> dict[str, str]:
         """What becomes of texts that must change."""

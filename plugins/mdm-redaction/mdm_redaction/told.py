@@ -49,7 +49,7 @@ def told_detectors() -> list[Detector]:
                 _is_told,
                 group=2,
             ),
-            gate=r"(?i:passw|passphrase|passcode|kennwort|pwd|\bpin|otp|contrase|senha|passe|wachtwoord)[A-Za-z]*"
+            gate=r"[^A-Za-z0-9](?i:passw|passphrase|passcode|kennwort|pwd|pin|otp|contrase|senha|passe|wachtwoord)[A-Za-z]*"
             r"(?::?\s+\S*[0-9!@#$%^&*+=?~]|\s+(?:is|was|are|ist|lautet|es|est|é|has|to):?\s)",
             literals=(
                 *("passw", "passphrase", "passcode", "kennwort", "pwd", "pin", "otp", "contrase", "senha", "passe"),
@@ -63,7 +63,7 @@ def told_detectors() -> list[Detector]:
                 rf"\b(?:{_CODES})(?:\s{{1,2}}(?:is|was|ist))?:?\s{{1,3}}(?P<code>[a-z]?-?\d[\d -]{{2,8}}\d)(?!\w)",
                 group=1,
             ),
-            gate=rf"(?i:{_CODES})[^0-9\x00]{{0,12}}[0-9]",
+            gate=rf"[^A-Za-z0-9](?i:{_CODES})[^0-9\x00]*[0-9]",
             literals=("code", "otp", "2fa", "mfa", "pin"),
         ),
         Detector(
@@ -88,7 +88,8 @@ def told_detectors() -> list[Detector]:
                 _is_drawn,
                 group=1,
             ),
-            gate=r"(?i:token|secret|credential|api[ _-]?key|access[ _-]?key|password|passphrase|private[ _-]?key)s?"
+            gate=r"[^A-Za-z0-9](?i:token|secret|credential|api[ _-]?key|access[ _-]?key|password|passphrase"
+            r"|private[ _-]?key)s?"
             r"[\s:=>\"'`(][^\x00]*[A-Za-z0-9+/_~.=-]{16}",
             literals=("token", "secret", "credential", "key", "password", "passphrase"),
         ),

@@ -160,10 +160,12 @@ _LONG_NAMES = "|".join(
         rf"mot{_APART}de{_APART}passe",
     ]
 )
-_SHORT_NAMES = "auth|creds?|cv[cv]|dsn|jwt|otp|pass|pem|pin|pw|sid|sig|totp"
+_SHORT_NAMES = "auth creds cred cvc cvv dsn jwt oauth otp pass pem pin pw sid sig totp".split()
+_IN_CAMELS = "|".join(f"{name.title()}|{name.upper()}" for name in _SHORT_NAMES)
 
 NAME_GATE = (
-    rf"(?:{_LONG_NAMES}){_REST}"
-    rf"|(?:{_SHORT_NAMES})s?(?:{_APART}(?:{any_of(CARRIERS)}))*(?:[0-9_.\x80-\xff-]{_REST})?"
+    rf"(?:(?i:{_LONG_NAMES}){_REST}"
+    rf"|(?:[^A-Za-z](?i:{'|'.join(_SHORT_NAMES)})|[a-z](?:{_IN_CAMELS}))s?"
+    rf"(?i:{_APART}(?:{any_of(CARRIERS)}))*(?:[0-9_.\x80-\xff-]{_REST})?)"
 )
-"""An expression of RE2, without regard to case, that matches every secret name as it is written in a text."""
+"""An expression of RE2 that matches every secret name as it is written in a text."""

@@ -51,7 +51,7 @@ def iban_detectors() -> list[Detector]:
             "iban",
             "IBANs of the right length with a right check number",
             _ibans,
-            gate=rf"(?:^|[^A-Za-z0-9])(?i:{'|'.join(_LENGTHS)})[0-9][0-9]"
+            gate=rf"[^A-Za-z0-9](?i:{'|'.join(_LENGTHS)})[0-9][0-9]"
             r"(?:(?:[ -]|\xc2\xa0)?[A-Za-z0-9]){11}",
             normal=plain_of,
         )

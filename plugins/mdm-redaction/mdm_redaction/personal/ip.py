@@ -16,6 +16,9 @@ _VERSIONS = frozenset(
 )
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]?[0-9]?|[2-9][0-9]?|0)"
+
+
 def _is_ipv4(match: re.Match[str]) -> bool:
     text, start, end = match.string, match.start(), match.end()
     parts = match.group().split(".")
@@ -49,7 +52,7 @@ def ip_detectors() -> list[Detector]:
             "ip",
             "IPv4 addresses, but those of networks and of the machine itself",
             by_pattern(r"\d{1,3}(?:\.\d{1,3}){3}", _is_ipv4),
-            gate=r"(?:^|[^0-9.])[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
+            gate=rf"[^0-9A-Za-z.](?:{_OCTET}\.){{3}}{_OCTET}[^0-9]",
             literals=(".",),
         ),
         Detector(
@@ -61,7 +64,7 @@ def ip_detectors() -> list[Detector]:
                 r"|::(?:ffff:|FFFF:)(?:\d{1,3}\.){3}\d{1,3}",
                 _is_ipv6,
             ),
-            gate=r"[0-9A-Fa-f]:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]|[0-9A-Fa-f]::|::[0-9A-Fa-f]|:[0-9A-Fa-f]+::",
+            gate=r"(?:[0-9A-Fa-f]+:){6}|[0-9A-Fa-f]::|::[0-9A-Fa-f]",
             literals=(":",),
         ),
     ]

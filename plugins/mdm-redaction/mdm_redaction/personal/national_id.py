@@ -33,7 +33,7 @@ def _called_id(known: NationalId) -> Detector:
             is_valid,
             group=1,
         ),
-        gate=rf"(?:{called})[^\x00\n]*?(?:{known.shape})",
+        gate=rf"[^A-Za-z](?:{called})[^\x00\n]*[0-9]",
         literals=tuple(word.lower() for word in known.called),
         leading=True,
         normal=plain_of,
@@ -54,7 +54,7 @@ def _lone_ids(ids: tuple[NationalId, ...], letters: bool) -> Detector:
         "national_id",
         "without a word beside them: " + ", ".join(known.name for known in ids),
         by_pattern(rf"\b{head}(?:{union})(?![A-Za-z0-9])", is_valid),
-        gate=rf"(?:^|[^A-Za-z0-9])(?:{union})",
+        gate=rf"[^A-Za-z0-9](?:{union})[^A-Za-z0-9]",
         normal=plain_of,
     )
 

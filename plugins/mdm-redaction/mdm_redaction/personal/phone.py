@@ -73,8 +73,8 @@ def phone_detectors() -> list[Detector]:
                 _is_international,
                 group=1,
             ),
-            gate=r"\+[1-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){6}"
-            r"|(?:^|[^0-9A-Za-z.+])00[1-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){7}",
+            gate=r"\+[1-9](?:(?:(?:[ ()/-]|\xc2\xa0)*[0-9]){6}|[0-9]*\.[0-9]+\.)"
+            r"|[^0-9A-Za-z.+]00[1-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){7}",
             literals=("+", "00"),
             normal=digits_of,
         ),
@@ -82,7 +82,7 @@ def phone_detectors() -> list[Detector]:
             "phone",
             "telephone numbers as they are written within a country",
             by_pattern(rf"(?:{_NATIONAL})(?:(?: ?x|,? ext\.? ?)\d{{1,6}})?", _is_national),
-            gate=rf"(?:^|[^0-9A-Za-z])(?:{_NATIONAL.replace(chr(92) + '1', '[-. ]')})",
+            gate=rf"[^0-9A-Za-z](?:{_NATIONAL.replace(chr(92) + '1', '[-. ]')})",
             normal=digits_of,
         ),
         Detector(
@@ -94,7 +94,7 @@ def phone_detectors() -> list[Detector]:
                 _is_told,
                 group=1,
             ),
-            gate=rf"(?:^|[^A-Za-z])(?i:{_CALLED})[^0-9\x00]*[0-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){{5}}",
+            gate=rf"[^A-Za-z](?i:{_CALLED})[^0-9\x00]*[0-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){{5}}",
             literals=(
                 *(
                     "tel",
