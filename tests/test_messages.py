@@ -699,7 +699,8 @@ class TestOverrides:
             (
                 "modle.threshold=0.7",
                 "--set [modle]: unknown section (did you mean 'model'?); sections: "
-                "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, source, trace",
+                "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, "
+                "source, trace",
             ),
             (
                 "broker.idempotent=true",
