@@ -121,15 +121,20 @@ class Acting:
     def finish(self) -> None:
         """Carry out and record what is held, wait for pending orders, and let the pipeline learn of everything.
 
+        A run that was asked to end learns of nothing more: it will where it would have anyway, when it is gone on with.
+
         Raises:
             JournalFailed: An intent could not be written; nothing may be done any more.
             TraceFailed: A packet could not be written.
         """
-        self.settle()
-        while self._executor is not None and self._executor.pending and not self._signals.asked:
-            time.sleep(_NAP_S)
+        if self._signals.asked and not self.commands:
+            self.commit()
+        else:
+            self.settle()
+            while self._executor is not None and self._executor.pending and not self._signals.asked:
+                time.sleep(_NAP_S)
+                self.obey()
             self.obey()
-        self.obey()
         self._recorder.flush()
         self._journal.flush()
 

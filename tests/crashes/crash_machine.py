@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 import traceback
 from collections import Counter
@@ -160,7 +161,7 @@ class Machine:
         def does() -> int:
             return self._run(plan, run_id, resume, layer, around or nullcontext(), limit, report, named)
 
-        with Child(does) as child:
+        with Child.forked(does) as child:
             code = child.wait()
         if not report.exists():
             return Ended(code)
@@ -179,7 +180,7 @@ class Machine:
             resume: Whether to go on with it.
         """
         plan = self._plan(self.settings)
-        return Child(lambda: Run(plan, run_id=run_id, runs_dir=self.runs(run_id), resume=resume).run().exit_code)
+        return Child.forked(lambda: Run(plan, run_id=run_id, runs_dir=self.runs(run_id), resume=resume).run().exit_code)
 
     def wait_for(self, what: Callable[[], object]) -> None:
         """Wait until something is so."""
@@ -356,19 +357,38 @@ class Machine:
 
 
 class Child:
-    """A process that was forked and does something."""
+    """A process of ours.
 
-    def __init__(self, does: Callable[[], int]) -> None:
+    Args:
+        pid: Its number.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
         self._code: int | None = None
-        self.pid = os.fork()
-        if not self.pid:
-            code = 70
-            try:
-                code = does()
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(code)
+
+    @classmethod
+    def forked(cls, does: Callable[[], int]) -> Child:
+        """Fork a process that does something, which gives its exit status."""
+        pid = os.fork()
+        if pid:
+            return cls(pid)
+        code = 70
+        try:
+            code = does()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    @classmethod
+    def command(cls, words: list[str]) -> Child:
+        """Start ``mdm`` with these words, as from a shell; what it says is not kept."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        # -S: the path is complete, and .pth files would bring back plugins that are really installed.
+        command = [sys.executable, "-S", "-m", "mdm_core", *words]
+        silent = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2)]
+        return cls(os.posix_spawn(sys.executable, command, environment, file_actions=silent))
 
     def __enter__(self) -> Child:
         return self
@@ -378,14 +398,22 @@ class Child:
             self.kill()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        os.kill(self.pid, number)
+        """Send a signal, if there is anybody to send it to."""
+        if not self.has_ended():
+            os.kill(self.pid, number)
 
     def kill(self, after_s: float = 0.0) -> int:
         """Wait a while, send SIGKILL, and give the exit status."""
         time.sleep(after_s)
         self.send(signal.SIGKILL)
         return self.wait()
+
+    def has_ended(self) -> bool:
+        """Whether it is over."""
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code is not None
 
     def wait(self) -> int:
         """Give the exit status."""
