@@ -10,10 +10,10 @@ from mdm_redaction import plugin
 
 class TestPlugin:
     def test_registers_its_component(self) -> None:
-        """The component is registered by name, to be imported only when it is selected."""
+        """The components are registered by name, to be imported only when they are selected."""
         registered: list[tuple[str, type | str]] = []
         plugin.mdm_register_redactors(lambda name, component: registered.append((name, component)))
-        assert ["keys", "personal", "secrets", "standard"] == [name for name, _ in registered]
+        assert ["allow", "chain", "keys", "personal", "secrets", "standard"] == [name for name, _ in registered]
 
     def test_loads_through_the_registry_target(self) -> None:
         """The registered text leads to a class that can be built without options."""
