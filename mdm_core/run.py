@@ -235,6 +235,7 @@ class Run:
     def _save(self) -> Saved:
         """Everything that the run has come to, with what is behind it on the disk."""
         assert self._pipeline is not None
+        self._journal.flush(durable=True)  # first, so that no packet tells of more than it does
         self._recorder.flush(durable=True)
         engine, states = self._pipeline.save(veil_by(self._checkpoints.salt))
         return Saved(
