@@ -204,8 +204,7 @@ class Pipeline:
                 yield component
 
     def states(self) -> Iterator[tuple[str, KeyedState[Any]]]:
-        """The keyed states of all components and of the engine itself, each with a name that is unique."""
-        yield "engine.recent", self._windows
+        """The keyed states of all components, each with a name that is unique in the pipeline."""
         for number, component in enumerate(self.components()):
             for name, state in states_of(component).items():
                 yield f"{number}.{name_of(component)}.{name}", state
@@ -221,7 +220,11 @@ class Pipeline:
         """
         lateness = {} if self.limits is None else self.limits.save()
         engine = Engine(self.step, self._now_ms, self.feedback_seq, self.stopped, lateness)
-        return engine, {name: state.snapshot(veil) for name, state in self.states()}
+        return engine, {name: state.snapshot(veil) for name, state in self._all_states()}
+
+    def _all_states(self) -> Iterator[tuple[str, KeyedState[Any]]]:
+        yield "engine.recent", self._windows
+        yield from self.states()
 
     def restore(self, engine: Engine, states: Mapping[str, bytes], veil: Veil) -> None:
         """Remember what another pipeline of the same configuration did.
@@ -234,7 +237,7 @@ class Pipeline:
         Raises:
             ValueError: The states are of another version or another configuration.
         """
-        mine = dict(self.states())
+        mine = dict(self._all_states())
         if set(mine) != set(states):
             raise ValueError(f"the states are those of another configuration: {sorted(set(mine) ^ set(states))}")
         for name, state in mine.items():

@@ -113,7 +113,8 @@ def check(run_dir: Path) -> None:
     assert {"who": "a"} == packets[1]["final_action"]["params"]["to"]
     assert {"amount": 2, "to": {"who": "a"}} == packets[1]["mdm"]["params"]
     assert ORDERS == lines(run_dir / "orders.jsonl")
-    assert [] == [path for path in run_dir.iterdir() if "canary" in path.read_text()]
+    files = [path for path in run_dir.rglob("*") if path.is_file()]
+    assert [] == [path for path in files if b"canary" in path.read_bytes()]
 
 
 class TestTrace:

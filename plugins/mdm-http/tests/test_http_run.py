@@ -153,7 +153,7 @@ class TestRun:
         headers = (request.headers["authorization"], request.headers["x-api-key"])
         assert (f"/{SECRETS['PATH']}", f"Bearer {SECRETS['TOKEN']}", SECRETS["HEADER"]) == (request.path, *headers)
         files = [path for path in tmp_path.rglob("*") if path.is_file()]
-        left = [done.stdout, done.stderr, *(path.read_text() for path in files)]
+        left = [done.stdout, done.stderr, *(path.read_bytes().decode(errors="replace") for path in files)]
         assert {"run.json", "traces.jsonl", "summary.json"} <= {path.name for path in files}
         assert [] == [name for name, secret in SECRETS.items() if any(secret in text for text in left)]
 

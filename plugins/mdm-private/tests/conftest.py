@@ -108,7 +108,8 @@ class Shell:
     def left_behind(self) -> str:
         """Everything in the folder that neither the pipeline file nor the private model is, names included."""
         files = [path for path in self.folder.rglob("*") if path.is_file() and "_private" not in path.parts]
-        return "".join(f"{path}\n{path.read_text()}" for path in files if path.name != "pipeline.toml")
+        texts = ((path, path.read_bytes().decode(errors="replace")) for path in files if path.name != "pipeline.toml")
+        return "".join(f"{path}\n{text}" for path, text in texts)
 
 
 @pytest.fixture
