@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from mdm_core import PacketV2, Run, Summary
 from mdm_core.plan import Plan
 
-EXAMPLES = int(os.environ.get("MDM_EVENT_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("MDM_EVENT_EXAMPLES", "300"))
 LATEST_MS = 253_402_300_799_999
 BOM = b"\xef\xbb\xbf"
 
