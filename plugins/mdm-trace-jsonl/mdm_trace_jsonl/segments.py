@@ -78,6 +78,14 @@ class Segments:
         plain = self.plain(number)
         return plain if plain.exists() else self.packed(number)
 
+    def files(self) -> set[tuple[str, int]]:
+        """Name and inode of each file of the trace; others once a segment was closed, compressed or removed."""
+        try:
+            with os.scandir(self.path.parent) as entries:
+                return {(entry.name, entry.inode()) for entry in entries if entry.name.startswith(f"{self.path.stem}.")}
+        except FileNotFoundError:
+            return set()
+
     def exist(self) -> bool:
         """Whether there is anything of the trace."""
         return self.path.is_file() or bool(self.closed())

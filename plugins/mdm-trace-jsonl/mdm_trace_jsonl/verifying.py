@@ -17,8 +17,9 @@ from mdm_trace_jsonl.unpacking import Unpacked, open_regular
 from mdm_trace_jsonl.walking import Seen, Walk
 
 _SLACK = 1024 * 1024
-# The writer of a run that goes on may close, compress or remove a segment in the meantime.
+# The writer of a run that goes on may close, compress or remove a segment in the meantime; such tries count for little.
 _TRIES = 5
+_DISTURBED_TRIES = 200
 
 
 def verify(segments: Segments, name: str, expected: Expected) -> Finding:
@@ -35,9 +36,12 @@ def verify(segments: Segments, name: str, expected: Expected) -> Finding:
     Raises:
         OSError: There is no room to unpack a segment.
     """
-    for _ in range(_TRIES):
+    undisturbed = 0
+    for _ in range(_DISTURBED_TRIES):
+        before = segments.files()
         finding = _Verification(segments, name, expected).run()
-        if not (finding.problems and expected.running):
+        undisturbed += segments.files() == before
+        if not (finding.problems and expected.running) or undisturbed == _TRIES:
             break
     return finding
 

@@ -114,6 +114,7 @@ class TestGoingOn:
                 sink.write({"step": step, "text": "x" * (step % 300)})
                 if step % 97 == 0:
                     sink.flush(durable=step % 5 == 0)
+                    time.sleep(0.002)
 
         writer = threading.Thread(target=write)
         writer.start()
