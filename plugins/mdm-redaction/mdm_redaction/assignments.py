@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from string import ascii_letters, digits
 
 from mdm_redaction.detector import Detector, Finder, Span, lower_case
 from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_random
 from mdm_redaction.vocabulary import ANCHORS, ASKING, BOARD_PARTS, COUNTING, NAME_GATE, any_of
+from mdm_redaction.words import readings
 
 Hides = Callable[[str], bool]
 
-_ANCHORS = any_of(ANCHORS)
 _OPENING = r"(?:\\{0,4}[\"'`]|%22|%27|&quot;|&#34;)"
-_ASSIGNMENT = re.compile(
-    rf"(?P<name>(?:{_ANCHORS})[\w.-]{{0,40}}+)(?:{_OPENING}|[\])]){{0,2}}+\s{{0,4}}+"
-    rf"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[ad])(?P<gap>(?:\s|\\[nt]){{0,4}})"
+_SIGN = (
+    rf"(?:{_OPENING}|[\])]){{0,2}}+\s{{0,4}}+"
+    r"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[ad])(?P<gap>(?:\s|\\[nt]){0,4})"
 )
-_GATE = (
-    rf"{NAME_GATE}(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
-    r"|(?i:\bkeys?|\bauth|\bpass)(?:\\*[\"'`]|%22)?\s*(?:[=:]|%3[ADad])+>?[\s\"'`\\]*[A-Za-z0-9+/_=.-]{16}"
-)
-_NAMED_GATE = rf"(?:[-<\"']|(?:ENV|ARG|setenv)\s+)[\w:.-]*{NAME_GATE}[\s\"'>]"
+_SIGN_GATE = r"(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
+_KEY_GATE = r"(?i:\bkeys?|\bauth|\bpass)(?:\\*[\"'`]|%22)?\s*(?:[=:]|%3[ADad])+>?[\s\"'`\\]*[A-Za-z0-9+/_=.-]{16}"
 _QUOTE = re.compile(_OPENING)
-_QUOTED = re.compile(r"[^\x00]{0,4096}?(?=(?<!\\)[\"'`])")
 _BARE = re.compile(
     r"(?:[^\s\"'`&;<>,%\\\x00]|%(?!26|22|27|3B|0A)|\\(?![nrt\"'])|[,;](?![\s\x00]|[\w.-]{1,40}(?:[=:]|\Z)|\Z)){1,4096}"
 )
@@ -34,7 +30,7 @@ _OF_KEYS = ascii_letters + digits + "_.- "
 _HEADER = re.compile(r"(?:set-?)?cookie\Z|(?:proxy-)?authorization\Z", re.IGNORECASE)
 _CODE = re.compile(r"(?:new |await )?[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)*[(\[]?")
 _NUMERIC = re.compile(r"[\d.,:%/-]{1,11}\Z")
-_FOR_DIGITS = re.compile(r"pin|pw|pass|pwd|code|otp|cv[cv]|secret|senha|contrase|wort|sid", re.IGNORECASE)
+_COUNTED = re.compile(r"auth|conn|cookie|cred|key|sess|sig|token", re.IGNORECASE)
 _FOR_WORDS = re.compile(r"pass|pw|senha|contrase|wort|secret", re.IGNORECASE)
 _ENDS = re.compile(r"[ \t]*(?:[\r\n\x00;,|\"'`})\]&]|\\n|\Z)")
 _LAST_OF_KEY = 80
@@ -56,31 +52,42 @@ _NO_PASSWORDS = frozenset(
 )
 
 
-def assignment_detectors(hides: Hides) -> list[Detector]:
+def assignment_detectors(hides: Hides, extra: Iterable[str] = ()) -> list[Detector]:
     """Make the detectors that go by names.
 
     Args:
         hides: Tells of a key whether it names a secret.
+        extra: Names that are secret for this user alone.
 
     Returns:
         The detectors.
     """
+    # A name is looked for by its first word; the rest, and whether it is one, the classifier tells.
+    own = [words[0] for name in extra for words in [next(readings(name))] if words]
+    anchors = (*ANCHORS, *own)
+    names = "|".join([NAME_GATE, *(rf"(?i:{re.escape(word)})[\w.\x80-\xff-]*" for word in own)])
     return [
-        Detector("secrets", "values assigned to names that are secret, in text", _assigned(hides), _GATE, ANCHORS),
+        Detector(
+            "secrets",
+            "values assigned to names that are secret, in text",
+            _assigned(re.compile(rf"(?P<name>(?:{any_of(anchors)})[\w.-]{{0,40}}+){_SIGN}"), hides),
+            rf"(?:{names}){_SIGN_GATE}|{_KEY_GATE}",
+            anchors,
+        ),
         Detector(
             "secrets",
             "values of command-line flags and elements whose names are secret",
             _flagged(hides),
-            _NAMED_GATE,
-            ANCHORS,
+            rf"(?:[-<\"']|(?:ENV|ARG|setenv)\s+)[\w:.-]*(?:{names})[\s\"'>]",
+            anchors,
         ),
     ]
 
 
-def _assigned(hides: Hides) -> Finder:
+def _assigned(assignment: re.Pattern[str], hides: Hides) -> Finder:
     def find(text: str) -> Iterator[Span | None]:
         position, lower = 0, lower_case(text)
-        while (match := _ASSIGNMENT.search(lower, position)) is not None:
+        while (match := assignment.search(lower, position)) is not None:
             span = _value(text, match, hides)
             yield span
             position = match.end() if span is None else max(span[1], match.end())
@@ -121,7 +128,8 @@ def _is_secret_name(key: str, hides: Hides) -> bool:
         # `output pin: 4` and `total tokens: 7` are no secrets, as the keys output_pin and total_tokens are none.
         counted = len(words) > 1 and words[-2].lower() in _TELLING
         return not counted or hides(f"{words[-2]}_{words[-1]}")
-    return any(hides("_".join(words[-n:])) for n in range(2, len(words) + 1))
+    # `api key: …`
+    return words[-1].isalpha() and any(hides("_".join(words[-n:])) for n in range(2, len(words) + 1))
 
 
 def _is_bare_key(key: str) -> bool:
@@ -174,7 +182,7 @@ def _is_code(value: str, apart: bool) -> bool:
 
 
 def _may_be_digits(key: str, value: str) -> bool:
-    return _NUMERIC.match(value) is None or _FOR_DIGITS.search(key) is not None
+    return _NUMERIC.match(value) is None or _COUNTED.search(key.rpartition(" ")[2]) is None
 
 
 _FLAG = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]{1,50})[ \t]{1,3}([\"']?)([^\s\x00\"'-][^\s\x00\"']{0,500})")

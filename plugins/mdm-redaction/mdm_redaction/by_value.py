@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -12,7 +12,7 @@ from mdm_redaction.assignments import assignment_detectors
 from mdm_redaction.classifier import Classifier, Verdicts
 from mdm_redaction.credentials import credential_detectors
 from mdm_redaction.detector import Detector
-from mdm_redaction.engine import Engine
+from mdm_redaction.engine import MAX_NUMBER, Engine
 from mdm_redaction.formats import format_detectors
 from mdm_redaction.keys import each_a_key, each_a_name
 from mdm_redaction.marks import Mark, marking
@@ -28,12 +28,15 @@ _KEEP = "keys that are never hidden; they win over `extra`"
 _SMALLEST_CARD = 10**13
 
 
-def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[list[Detector]]:
+def detectors(
+    kinds: Collection[str], hides: Callable[[str], bool], extra: Collection[str] = ()
+) -> list[list[Detector]]:
     """List the detectors of some kinds.
 
     Args:
         kinds: ``secrets`` and kinds of personal data.
         hides: Tells of a key whether it names a secret.
+        extra: Names that are secret for this user alone.
 
     Returns:
         Groups of detectors: of those that go by form, of those that go by names, and of personal data.
@@ -41,12 +44,16 @@ def detectors(kinds: Collection[str], hides: Callable[[str], bool]) -> list[list
     if "secrets" not in kinds:
         return [personal_detectors(kinds)]
     by_form = [*credential_detectors(), *format_detectors(), *told_detectors()]
-    return [by_form, assignment_detectors(hides), personal_detectors(kinds)]
+    return [by_form, assignment_detectors(hides, extra), personal_detectors(kinds)]
 
 
-def _engine(kinds: Sequence[str], hides: Callable[[str], bool], mark: Mark) -> Engine:
-    smallest = {"smallest_number": _SMALLEST_CARD} if "card" in kinds else {}
-    return Engine(hides, Named(kinds), detectors(kinds, hides), mark, **smallest)
+def _by_keys_too(kinds: Collection[str], extra: list[str], keep: list[str], mark: Mark) -> Engine:
+    hides = Verdicts(Classifier(extra, keep)).__getitem__
+    return Engine(hides, Named(kinds), detectors(kinds, hides, extra), mark, _smallest_number(kinds))
+
+
+def _smallest_number(kinds: Collection[str]) -> int:
+    return _SMALLEST_CARD if "card" in kinds else MAX_NUMBER
 
 
 def _nothing(_: object) -> bool:
@@ -69,8 +76,8 @@ class SecretsRedactor(Redactor):
     _engine: Engine = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        hides = Verdicts(Classifier(self.extra, self.keep)).__getitem__
-        self._engine = _engine(("secrets",), hides, marking(self, self.mode, self.token_key))
+        mark = marking(self, self.mode, self.token_key)
+        self._engine = _by_keys_too(("secrets",), self.extra, self.keep, mark)
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hide what must not be written.
@@ -94,7 +101,8 @@ class PersonalRedactor(Redactor):
     _engine: Engine = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        self._engine = _engine(self.kinds, _nothing, marking(self, self.mode, self.token_key))
+        mark, groups = marking(self, self.mode, self.token_key), detectors(self.kinds, _nothing)
+        self._engine = Engine(_nothing, Named(self.kinds), groups, mark, _smallest_number(self.kinds))
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hide what must not be written, as ``SecretsRedactor.redact`` does."""
@@ -113,8 +121,8 @@ class StandardRedactor(Redactor):
     _engine: Engine = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        hides = Verdicts(Classifier(self.extra, self.keep)).__getitem__
-        self._engine = _engine(("secrets", *self.personal), hides, marking(self, self.mode, self.token_key))
+        mark = marking(self, self.mode, self.token_key)
+        self._engine = _by_keys_too(("secrets", *self.personal), self.extra, self.keep, mark)
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hide what must not be written, as ``SecretsRedactor.redact`` does."""

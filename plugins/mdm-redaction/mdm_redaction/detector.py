@@ -119,7 +119,7 @@ def words_before(text: str, start: int) -> list[str]:
     Returns:
         At most three, of the same sentence; numbers are no words.
     """
-    before = text[max(0, start - _BEFORE) : start].lower()
+    before = text[max(0, start - _BEFORE) : start].rpartition(SEPARATOR)[2].lower()
     end = _SENTENCE_END.search(before)
     return _WORDS.findall(before if end is None else before[end.end() :])[-3:]
 

@@ -14,10 +14,12 @@ from mdm_redaction.named import Fits, Named
 from mdm_redaction.scanner import Scanner
 from mdm_redaction.walk import MAX_DEPTH, Walk, marked
 
+MAX_NUMBER = 10**40
+"""Whole numbers from this on are nobody's."""
+
 _REMEMBERED = 8192
 _LONG = 4096
 _FEW = range(MAX_DEPTH)
-_MAX_NUMBER = 10**40
 # What core itself calls things. They are looked up, not looked through.
 _CORE_KEYS = (
     *("run_id", "step", "input", "external", "mdm", "final_action", "latency_ms", "mismatch", "schema_version"),
@@ -46,7 +48,7 @@ class Engine:
         named: Named,
         groups: Sequence[Sequence[Detector]],
         mark: Mark,
-        smallest_number: int = _MAX_NUMBER,
+        smallest_number: int,
     ) -> None:
         self.hides = hides
         self.named = named
@@ -92,7 +94,7 @@ class Engine:
         for container, _ in zip(found, _FEW, strict=False):  # there may be a ring of them
             values: Iterable[Any] = container
             if isinstance(container, dict):
-                if not has_clean_keys(container) and not self._are_harmless(container, keys):
+                if not has_clean_keys(container) and not self._are_harmless(container, texts, keys):
                     return False
                 values = container.values()
             elif type(container) is not list and type(container) is not tuple:
@@ -105,13 +107,13 @@ class Engine:
                     if value not in clean:
                         text(value)
                 elif kind is int:
-                    if value >= smallest:
+                    if smallest <= value < MAX_NUMBER:
                         text(str(value))
                 elif value is not None and kind is not bool:
                     add(value)
         return len(found) <= MAX_DEPTH
 
-    def _are_harmless(self, data: Mapping[Any, Any], keys: list[str]) -> bool:
+    def _are_harmless(self, data: Mapping[Any, Any], texts: list[str], keys: list[str]) -> bool:
         for key in data:
             if key in self._clean_keys:
                 continue
@@ -124,6 +126,8 @@ class Engine:
                 keys.append(key)
             elif _fitting(data[key], fits) is not None:
                 return False
+            elif key not in self._clean_texts:
+                texts.append(key)
         return True
 
     def _are_clean(self, texts: list[str], keys: list[str]) -> bool:
@@ -178,7 +182,7 @@ class _TextWalk(Walk):
         return value if new == text else new
 
     def _number(self, value: int) -> Any:
-        if not self._engine.smallest_number <= value < _MAX_NUMBER:
+        if not self._engine.smallest_number <= value < MAX_NUMBER:
             return value
         plain = str(value)
         new = self.text(plain)
@@ -187,7 +191,9 @@ class _TextWalk(Walk):
     def _string(self, text: str, depth: int) -> str:
         decoded = _decoded(text)
         if decoded is None:
-            return self.text(text)
+            new = self.text(text)
+            # What was no JSON before must not be looked through as such the next time.
+            return new if new is text or _decoded(new) is None else MASK
         cleaned = self.clean(decoded, depth + 1)
         return text if cleaned is decoded else msgspec.json.encode(cleaned).decode()
 
@@ -249,10 +255,12 @@ class _Replacing(_TextWalk):
         if self._engine.hides(key):
             return new_key, marked(value, self._engine.mark)
         fits = self._engine.named(key) if key.__class__ is str else None
-        normal = None if fits is None else _fitting(value, fits)
-        if normal is not None:
+        if fits is not None and (normal := _fitting(value, fits)) is not None:
             return new_key, self._engine.mark(normal)
         cleaned = self.clean(value, depth)
+        # What is left of a text may look the part that the text did not look.
+        if fits is not None and cleaned is not value and (normal := _fitting(cleaned, fits)) is not None:
+            return new_key, self._engine.mark(normal)
         if cleaned is not value and key.__class__ is str and self._engine.named.keeps(key, value):
             return new_key, value
         return new_key, cleaned
@@ -262,7 +270,7 @@ def _fitting(value: Any, fits: Fits) -> str | None:
     kind = value.__class__
     if kind is float and value.is_integer():
         value = int(value)
-    if kind not in (str, int, float) or (kind is not str and abs(value) > _MAX_NUMBER):
+    if kind not in (str, int, float) or (kind is not str and abs(value) > MAX_NUMBER):
         return None
     text = str(value)
     return None if is_marks(text) else fits(text)

@@ -151,9 +151,14 @@ def _found(text: str, detectors: Detectors) -> list[_Found]:
             places -= 1
             if places < 0:
                 raise _TooManyPlaces
-            if span is not None and (unmarked is text or has_letter(unmarked, *span)):
+            if span is not None and (unmarked is text or not _is_marked(text, unmarked, *span)):
                 found.append((*span, detector))
     return found
+
+
+def _is_marked(text: str, unmarked: str, start: int, end: int) -> bool:
+    """Whether there is a mark in a span, and nothing else that could be hidden."""
+    return text[start:end] != unmarked[start:end] and not has_letter(unmarked, start, end)
 
 
 def _merged(found: list[_Found]) -> list[_Found]:

@@ -11,6 +11,7 @@ _SMALL = re.compile("[a-z]")
 _STRONG = re.compile(r"\d.*[A-Z!@#$%^&*+=?~]|[A-Z!@#$%^&*+=?~].*\d")
 _SHORTEST_TOLD = 4
 _WITHIN_LINE = 150
+_LINE_END = re.compile(r"[\n\x00]")
 
 
 def _is_told(match: re.Match[str]) -> bool:
@@ -26,7 +27,7 @@ def _is_drawn(match: re.Match[str]) -> bool:
 
 
 def _is_given(match: re.Match[str]) -> bool:
-    line = match.string[max(0, match.start() - _WITHIN_LINE) : match.start()].rpartition("\n")[2]
+    line = _LINE_END.split(match.string[max(0, match.start() - _WITHIN_LINE) : match.start()])[-1]
     return any(name in line for name in (("curl",) if match[1] is not None else ("mysql", "sshpass")))
 
 

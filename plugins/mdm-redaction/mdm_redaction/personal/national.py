@@ -52,7 +52,7 @@ def _ssn_or_itin(n: str) -> bool:
 
 
 def _canada(n: str) -> bool:
-    return n[0] not in "08" and luhn(n)
+    return luhn(n)
 
 
 def _nino(n: str) -> bool:
