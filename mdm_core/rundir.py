@@ -184,7 +184,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
             return msgspec.json.decode(file.read(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):  # not UTF-8, or no JSON object
         return None
 
 

@@ -156,7 +156,7 @@ class TestFiles:
         assert victim.read_text() == "precious"
         assert not (tmp_path / "x.json").is_symlink()
 
-    @pytest.mark.parametrize("content", [None, b"", b"{", b"[1]", b"\xff"])
+    @pytest.mark.parametrize("content", [None, b"", b"{", b"[1]", b"\xff", b'{"a": "\xff"}'])
     def test_a_document_that_cannot_be_read_is_none(self, content: bytes | None, tmp_path: Path) -> None:
         """Missing, cut off, or something else than an object."""
         if content is not None:

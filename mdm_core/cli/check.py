@@ -22,8 +22,11 @@ def command(pipeline: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     try:
         with plan.parts.pipeline(plan.config.path.parent) as deciding:
             open_all(with_children(plan.source.component), deciding.build, opened)
+            notices = [(part.component_id, part.notice) for part in (*opened, *deciding.components()) if part.notice]
     finally:
         close_all(opened)
+    for name, notice in notices:
+        click.echo(f"{name}: {notice}", err=True)
     if as_json:
         echo_json({"ok": True, "components": [built.id for _, built in plan.built()]})
     else:

@@ -165,6 +165,14 @@ class TestRun:
         assert [told] == [line for line in run.stderr.splitlines() if "private model" in line]
         assert {} == run_json(shell)["files"]
 
+    def test_a_check_tells_it_too(self, shell: Shell) -> None:
+        """Who checks a pipeline before a run learns it there."""
+        check = shell("", "check", "pipeline.toml")
+        assert (0, "private.model: there is no private model, so reference.logistic decides\n") == (
+            check.returncode,
+            check.stderr,
+        )
+
     def test_with_a_file_there_is_nothing_to_tell(self, shell: Shell) -> None:
         """Where the private model decides, no other is named."""
         shell.write(MODEL, PATH)
