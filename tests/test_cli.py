@@ -45,6 +45,30 @@ def fails():
 not_a_command = 7
 """
 
+GROUP = """\
+import click
+
+
+@click.group("people")
+@click.option("--loud", is_flag=True)
+def people(loud):
+    "About people."
+    if loud:
+        click.echo("LOUD")
+
+
+@people.command("count")
+def count():
+    "Counts."
+    click.echo(7)
+"""
+
+_FROM_ELSEWHERE: dict[str, Any] = {
+    "group": "mdm.commands",
+    "value": "my_commands:greet",
+    "distribution": "other",
+}
+
 EVERYTHING = """\
 [pipeline]
 key = "who"
@@ -669,6 +693,75 @@ class TestCommands:
         install("runs", {"my_commands": COMMAND}, group="mdm.commands", value="my_commands:greet")
         assert mdm("runs").stderr == "no runs in runs; --runs-dir names another place\n"
         assert "mdm-runs" not in mdm("--help").stdout
+
+
+class TestAddedCommands:
+    """Commands whose name has a dot, which plugins add to a group of another plugin."""
+
+    def test_works(self, install: Install, mdm: CommandLine) -> None:
+        """The command is one of the group's, next to the group's own, whose options still work."""
+        install("people", {"my_group": GROUP}, group="mdm.commands", value="my_group:people")
+        install("people.greet", {"my_commands": COMMAND}, **_FROM_ELSEWHERE)
+        assert mdm("people", "greet", "you").stdout == "hello you\n"
+        assert mdm("people", "--loud", "count").stdout == "LOUD\n7\n"
+        assert mdm("people", "greet").stderr == (
+            "mdm: Missing argument 'NAME'. `mdm people greet --help` tells more.\n"
+        )
+        assert "No such command 'gret'" in mdm("people", "gret").stderr
+
+    def test_is_imported_when_it_is_invoked(self, install: Install, mdm: CommandLine) -> None:
+        """A broken one is listed with its distribution, breaks none of the others, and is told when it is wanted."""
+        install("people", {"my_group": GROUP}, group="mdm.commands", value="my_group:people")
+        install("people.greet", {"my_commands": "1 / 0"}, **_FROM_ELSEWHERE)
+        shown = [line.split(None, 1) for line in mdm("people", "--help").stdout.splitlines()]
+        assert ["count", "Counts."] in shown
+        assert ["greet", "From other 1.0.0."] in shown
+        assert ["people", "From mdm-people 1.0.0 and other 1.0.0."] in [
+            line.split(None, 1) for line in mdm("--help").stdout.splitlines()
+        ]
+        assert mdm("people", "count").stdout == "7\n"
+        ended = mdm("people", "greet", "you")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith(
+            "mdm: command 'people greet' (other 1.0.0) cannot be imported: ZeroDivisionError"
+        )
+
+    def test_group_that_is_not_there(self, install: Install, mdm: CommandLine) -> None:
+        """Where nobody has such a group, one is made."""
+        install("people.greet", {"my_commands": COMMAND}, **_FROM_ELSEWHERE)
+        assert mdm("people", "greet", "you").stdout == "hello you\n"
+        assert "From other 1.0.0." in mdm("people", "--help").stdout
+
+    def test_claimed_twice(self, install: Install, mdm: CommandLine) -> None:
+        """Where the group has such a command, or two distributions add it, both are named and neither wins."""
+        install("people", {"my_group": GROUP}, group="mdm.commands", value="my_group:people")
+        install("people.count", {"my_commands": COMMAND}, **_FROM_ELSEWHERE)
+        ended = mdm("people", "count")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == (
+            "mdm: command 'people count' is claimed by mdm-people 1.0.0 and other 1.0.0; "
+            "uninstall all but one of them\n"
+        )
+        assert mdm("people", "--help").returncode == 0
+        install("people.greet", {"my_commands": COMMAND}, **{**_FROM_ELSEWHERE, "distribution": "third"})
+        install("people.greet", {}, **{**_FROM_ELSEWHERE, "distribution": "fourth"})
+        assert "is claimed by fourth 1.0.0 and third 1.0.0" in mdm("people", "greet").stderr
+
+    def test_command_that_is_no_group(self, install: Install, mdm: CommandLine) -> None:
+        """A command that takes no subcommands works as before, and it is told what was left out."""
+        install("greet", {"my_commands": COMMAND}, group="mdm.commands", value="my_commands:greet")
+        install("greet.more", {}, **{**_FROM_ELSEWHERE, "value": "my_commands:greet"})
+        ended = mdm("greet", "you")
+        assert (ended.returncode, ended.stdout) == (0, "hello you\n")
+        assert ended.stderr == (
+            "mdm: command 'greet more' (other 1.0.0) is left out: 'greet' takes no subcommands; tell its author\n"
+        )
+
+    def test_nothing_is_added_to_ours(self, install: Install, mdm: CommandLine) -> None:
+        """Core's own groups stay as they are."""
+        install("dead-letter.greet", {"my_commands": COMMAND}, **_FROM_ELSEWHERE)
+        assert mdm("dead-letter", "greet", "you").returncode == 2
+        assert "other" not in mdm("--help").stdout + mdm("dead-letter", "--help").stdout
 
 
 def _without(section: str) -> str:

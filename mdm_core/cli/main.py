@@ -24,32 +24,82 @@ _OWN = {
 
 
 class Commands(click.Group):
-    """Core's subcommands, and those that plugins add under the entry-point group ``mdm.commands``."""
+    """Core's subcommands, and those that plugins add under the entry-point group ``mdm.commands``.
+
+    An entry point named ``trace.query`` adds the subcommand ``query`` to the group of commands ``trace`` of another plugin,
+    or to one that is made for it.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all subcommands."""
-        return sorted({*_OWN, *_theirs()})
+        return sorted({*_OWN, *(name.partition(".")[0] for name in _theirs())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one subcommand."""
         if cmd_name in _OWN:
             command: click.Command = import_module(_OWN[cmd_name]).command
             return command
-        claims = _theirs().get(cmd_name)
-        return None if claims is None else _load(cmd_name, claims)
+        theirs = _theirs()
+        added = {name.partition(".")[2]: c for name, c in theirs.items() if name.startswith(f"{cmd_name}.")}
+        claims = theirs.get(cmd_name, [])
+        if not added:
+            return _load(cmd_name, claims) if claims else None
+        group = _load(cmd_name, claims) if claims else click.Group(cmd_name, help="Commands that plugins have added.")
+        return _Extended(group, claims, added) if isinstance(group, click.Group) else _alone(group, added)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands; a plugin's is not imported for it, and so can neither break nor slow the help."""
         rows = [(name, import_module(module).command.get_short_help_str(90)) for name, module in sorted(_OWN.items())]
-        rows += [(name, f"From {' and '.join(map(str, claims))}.") for name, claims in sorted(_theirs().items())]
+        origins: dict[str, list[Plugin]] = {}
+        for name, claims in _theirs().items():
+            origins.setdefault(name.partition(".")[0], []).extend(claims)
+        rows += [(name, _from(claims)) for name, claims in sorted(origins.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+class _Extended(click.Group):
+    """A plugin's group of commands, with those that other plugins add, each imported when it is invoked."""
+
+    def __init__(self, group: click.Group, claims: list[Plugin], added: dict[str, list[Plugin]]) -> None:
+        self.__dict__.update(group.__dict__)
+        self._group = group
+        self._claims = claims
+        self._added = added
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self._group.list_commands(ctx), *self._added})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own, added = self._group.get_command(ctx, cmd_name), self._added.get(cmd_name)
+        if added is None:
+            return own
+        return _load(f"{self.name} {cmd_name}", added if own is None else [*self._claims, *added])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = {name: self._group.get_command(ctx, name) for name in self._group.list_commands(ctx)}
+        rows = {name: command.get_short_help_str(90) for name, command in own.items() if command is not None}
+        rows |= {name: _from(claims) for name, claims in self._added.items() if name not in rows}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows.items()))
 
 
 def _theirs() -> dict[str, list[Plugin]]:
     from mdm_core.scanning import installed  # `mdm run` and `mdm --version` need no scan for commands
 
-    return {name: claims for name, claims in installed(_GROUP).items() if name not in _OWN}
+    return {name: claims for name, claims in installed(_GROUP).items() if name.partition(".")[0] not in _OWN}
+
+
+def _from(claims: list[Plugin]) -> str:
+    return f"From {' and '.join(dict.fromkeys(map(str, claims)))}."
+
+
+def _alone(command: click.Command, added: dict[str, list[Plugin]]) -> click.Command:
+    for name, claims in added.items():
+        origin = " and ".join(map(str, claims))
+        told = f"command '{command.name} {name}' ({origin}) is left out: {command.name!r} takes no subcommands"
+        click.echo(f"mdm: {told}; tell its author", err=True)
+    return command
 
 
 def _load(name: str, claims: list[Plugin]) -> click.Command:
