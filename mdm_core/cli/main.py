@@ -26,8 +26,8 @@ _OWN = {
 class Commands(click.Group):
     """Core's subcommands, and those that plugins add under the entry-point group ``mdm.commands``.
 
-    An entry point named ``trace.query`` adds the subcommand ``query`` to another plugin's group ``trace``, or to one that
-    is made for it.
+    An entry point named ``trace.query`` adds the subcommand ``query`` to another plugin's group ``trace``, or to one
+    that is made for it.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
