@@ -105,3 +105,13 @@ def bench(session: nox.Session) -> None:
     """Measure speed as a ratio to a hand-written loop, start-up and memory."""
     session.install(*editable(*DISTRIBUTIONS), *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Long forms: 1,000 kills, power and disk failing at every call, 10,000 events of a grammar, 5 million events."""
+    session.install(*editable(*DISTRIBUTIONS), *group("test"), *group("bench"))
+    tests = ["resume_kills", "power_loss", "failing_disk", "hostile_input"]
+    often = {"MDM_KILLS": "1000", "MDM_EVERY": "1", "MDM_EVENT_EXAMPLES": "10000"}
+    session.run("pytest", *(f"tests/test_{name}.py" for name in tests), *session.posargs, env=often)
+    session.run("python", "-m", "benchmarks", "endurance")

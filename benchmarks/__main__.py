@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: speed as a ratio to a hand-written loop, the cost of guards, start-up time, and memory.
+"""``python -m benchmarks``: speed as a ratio to a hand-written loop, what guards and syncs cost, start-up, and memory.
 
 Absolute times depend on the machine; the ratios are taken from interleaved rounds of one process and hold within 15 %.
 """
@@ -27,12 +27,13 @@ _MIB = 1 << 20
 def main() -> None:
     """Measure what was asked for and print it."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    everything = ["speed", "guards", "startup", "memory"]
-    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(everything)}; by default all")
+    everything = ["speed", "guards", "durability", "startup", "memory", "endurance"]
+    by_name = f"{', '.join(everything)}; by default all but endurance, which takes minutes"
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=by_name)
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
-    what = arguments.what or everything
+    what = arguments.what or everything[:-1]
     if not set(what) <= set(everything):
         parser.error(f"WHAT must be of {', '.join(everything)}")
     with tempfile.TemporaryDirectory() as folder:
@@ -40,10 +41,15 @@ def main() -> None:
             speed(Path(folder), arguments.events, arguments.rounds)
         if "guards" in what:
             guards(Path(folder), arguments.events, arguments.rounds)
+        if "durability" in what:
+            durability(Path(folder), arguments.events, arguments.rounds)
+            checkpoints(Path(folder), arguments.events, arguments.rounds)
         if "startup" in what:
             startup(arguments.rounds)
         if "memory" in what:
             memory(Path(folder))
+        if "endurance" in what:
+            memory(Path(folder), events=5_000_000, after=500_000)
 
 
 def speed(folder: Path, events: int, rounds: int) -> float:
@@ -105,6 +111,58 @@ def guards(folder: Path, events: int, rounds: int) -> float:
     return ratio
 
 
+def durability(folder: Path, events: int, rounds: int) -> float:
+    """Run a pipeline of whose decisions 5 % act without any syncing (``fast``) and with it (``group``), in turn.
+
+    What a sync costs is the disk's business; the files are where temporary files are.
+
+    Returns:
+        The median over the rounds of the events per second with it divided by those without.
+    """
+    ratio, fast, group = _compared(folder, events, rounds, "durability.mode='fast'", "durability.mode='group'")
+    click.echo(
+        f"durability: group has {ratio:.2f} of the events/s of fast when 5 % of decisions act ({group:.1f} µs an event "
+        f"against {fast:.1f} µs, median of {rounds} interleaved rounds of {events:,} events; a sync of the disk takes "
+        f"{_sync_us(folder):.0f} µs, and there is one for 64 events)"
+    )
+    return ratio
+
+
+def checkpoints(folder: Path, events: int, rounds: int) -> float:
+    """Run the same pipeline with no checkpoint but the first, and with one whenever there may be one, in turn.
+
+    Returns:
+        The median over the rounds of the events per second with them divided by those without.
+    """
+    never, always = "durability.checkpoint_events=1_000_000_000", "durability.checkpoint_events=1"
+    ratio, without, with_them = _compared(folder, events, rounds, never, always)
+    click.echo(
+        f"checkpoints: as many as there may be leave {ratio:.2f} of the events/s ({with_them:.1f} µs an event against "
+        f"{without:.1f} µs, median of {rounds} interleaved rounds of {events:,} events)"
+    )
+    return ratio
+
+
+def _compared(folder: Path, events: int, rounds: int, one: str, other: str) -> tuple[float, float, float]:
+    """Run a pipeline that acts with one setting and the other: ratio of events per second, and µs an event of both."""
+    source, pipeline = folder / "events.jsonl", folder / "acting.toml"
+    job.write_events(source, events)
+    job.write_pipeline(pipeline, source, job.BROKER)
+
+    def one_round() -> tuple[float, float]:
+        runs = [Run.from_config(pipeline, [job.FEW_ACT, s], runs_dir=folder / "runs") for s in (one, other)]
+        acted: list[int] = []
+        times = [_seconds(lambda run=run: acted.append(sum(run.run().carried_out.values()))) for run in runs]  # type: ignore[misc]
+        assert acted[0] == acted[1]
+        assert 0.04 < acted[0] / events < 0.06, acted
+        return times[0], times[1]
+
+    times = _in_turn(one_round, rounds)
+    ratio = statistics.median(first / second for first, second in times)
+    first, second = (statistics.median(column) / events * 1e6 for column in zip(*times, strict=True))
+    return ratio, first, second
+
+
 def startup(rounds: int) -> float:
     """Start ``mdm --version`` and ``pytest --version`` in turn.
 
@@ -137,18 +195,32 @@ def memory(folder: Path, events: int = 336_776, after: int = 100_000) -> float:
     """
     source, pipeline = folder / "all.jsonl", folder / "all.toml"
     job.write_events(source, events)
-    job.write_pipeline(pipeline, source)
+    job.write_pipeline(pipeline, source, job.BROKER)
     gc.collect()
     seen: list[tuple[int, float]] = []
 
     def look(done: int, _total: int | None) -> None:
         seen.append((done, _resident() / _MIB))
 
-    Run.from_config(pipeline, runs_dir=folder / "runs").run(look)
+    Run.from_config(pipeline, [job.FEW_ACT, *job.SEGMENTS], runs_dir=folder / "runs").run(look)
     before = next(rss for done, rss in seen if done >= after)
     growth = seen[-1][1] - before
     click.echo(f"memory: {growth:+.1f} MiB from event {after:,} to {seen[-1][0]:,} (then {seen[-1][1]:.0f} MiB)")
     return growth
+
+
+def _sync_us(folder: Path) -> float:
+    """How long it takes to append the intents of a group to a file and to wait for the disk, in microseconds."""
+
+    def one() -> None:
+        os.write(fd, bytes(600))
+        os.fdatasync(fd)
+
+    fd = os.open(folder / "synced", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return statistics.median(_seconds(one) for _ in range(200)) * 1e6
+    finally:
+        os.close(fd)
 
 
 def _in_turn(one_round: Callable[[], tuple[float, float]], rounds: int) -> list[tuple[float, float]]:

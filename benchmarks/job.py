@@ -19,6 +19,7 @@ BIAS = -1.6
 THRESHOLD = 0.5
 ENTITY = "entity"
 TIME = "ts"
+YEAR_S = 365 * 86_400
 WEIGHTS = {
     "delay.dep.z": 0.9,
     "delay.dep": 0.012,
@@ -62,6 +63,12 @@ BROKER = """
 use = "reference.paper"
 """
 
+# A trace of millions of packets does not fit on every disk.
+SEGMENTS = ["trace.1.rotate_bytes=67_108_864", "trace.1.keep_segments=4"]
+
+# Of the first 50,000 flights, 5 % act.
+FEW_ACT = "model.threshold=0.98"
+
 # The events carry the time that was scheduled, and so are a day old at times; no guard denies any, so that both do the
 # same work.
 GUARDS = """
@@ -89,15 +96,16 @@ def write_events(path: Path, number: int) -> None:
 
     Args:
         path: The file.
-        number: How many.
+        number: How many; when the year is over it begins again, a year later.
     """
-    flights = sorted(map(_event, _rows()), key=lambda pair: pair[0])
+    flights = [event for _, event in sorted(map(_event, _rows()), key=lambda pair: pair[0])]
     encode = msgspec.json.Encoder().encode
     with path.open("wb") as file:
-        for i, (_, event) in enumerate(flights[:number]):
+        for i in range(number):
+            year, event = i // len(flights), flights[i % len(flights)]
             secret = hashlib.blake2b(f"{event[ENTITY]}{i % 997}".encode(), digest_size=12).hexdigest()
-            event["id"] = f"{event['id']}-{i}"
-            file.write(encode(event | {"client": {"api_key": f"sk-{secret}"}}) + b"\n")
+            now = {"id": f"{event['id']}-{i}", TIME: event[TIME] + year * YEAR_S, "client": {"api_key": f"sk-{secret}"}}
+            file.write(encode(event | now) + b"\n")
 
 
 def _rows() -> Iterator[dict[str, str]]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from benchmarks import job, loop
-from benchmarks.__main__ import guards, memory, speed
+from benchmarks.__main__ import checkpoints, durability, guards, memory, speed
 from mdm_core import Run
 
 
@@ -36,6 +36,14 @@ class TestFigures:
     def test_guards(self, tmp_path: Path) -> None:
         """In one run, the standard guards do not take half as much again; `./dev bench` measures it with care."""
         assert guards(tmp_path, events=5000, rounds=3) < 1.5
+
+    def test_durability(self, tmp_path: Path) -> None:
+        """In one run, syncing leaves a fifth of the speed on a busy disk; `./dev bench` measures it with care."""
+        assert durability(tmp_path, events=5000, rounds=3) > 0.2
+
+    def test_checkpoints(self, tmp_path: Path) -> None:
+        """In one run, as many checkpoints as there may be leave half of the speed; `./dev bench` measures with care."""
+        assert checkpoints(tmp_path, events=5000, rounds=3) > 0.5
 
     def test_memory(self, tmp_path: Path) -> None:
         """Memory does not grow with the number of events."""
