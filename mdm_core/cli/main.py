@@ -13,13 +13,25 @@ import click
 from mdm_core._version import __version__
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from mdm_core.scanning import Plugin
 
 DEBUG_VARIABLE = "MDM_DEBUG"
 _GROUP = "mdm.commands"
 _OWN = {
     name: f"mdm_core.cli.{name.replace('-', '_')}"
-    for name in ("check", "dead-letter", "plugins", "release", "run", "runs", "stop")
+    for name in (
+        "check",
+        "completion",
+        "dead-letter",
+        "plugins",
+        "release",
+        "run",
+        "runs",
+        "schema",
+        "stop",
+    )
 }
 
 
@@ -46,6 +58,13 @@ class Commands(click.Group):
             return _load(cmd_name, claims) if claims else None
         group = _load(cmd_name, claims) if claims else click.Group(cmd_name, help="Commands that plugins have added.")
         return _Extended(group, claims, added) if isinstance(group, click.Group) else _alone(group, added)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names and options; no subcommand is imported for it."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands; a plugin's is not imported for it, and so can neither break nor slow the help."""
