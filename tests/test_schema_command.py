@@ -303,10 +303,6 @@ def _merge(document: dict[str, Any], changes: Mapping[str, Any]) -> None:
     for name, value in changes.items():
         inside = isinstance(value, dict) and isinstance(document.get(name), dict)
         if inside and set(value).isdisjoint({"use", "needed"}):
-            isinstance(value, dict)
-            and isinstance(document.get(name), dict)
-            and set(value).isdisjoint({"use", "needed"})
-        ):
             document[name] |= value
         else:
             document[name] = value
