@@ -933,7 +933,7 @@ class TestFailingClosed:
         decision = pipeline(lambda e, c: answer, must_not_be_asked).decide({})
         assert_failed_closed(decision, "features_error", "features_error:ContractError")
 
-    @pytest.mark.parametrize("value", [[1.0], {"y": 1.0}, Decimal(1), b"x", object(), 1j, {1}, Action], ids=repr)
+    @pytest.mark.parametrize("value", [[1.0], {"y": 1.0}, Decimal(1), b"x", ..., 1j, {1}, Action], ids=repr)
     @pytest.mark.parametrize("beside", [{}, {"ok": 1.0}, {"text": "t"}, {"bad": math.nan}], ids=repr)
     def test_a_feature_of_a_type_that_is_not_allowed(self, value: Any, beside: Features) -> None:
         """A number, bool, text or None is a feature, and nothing else, whatever stands beside it."""
@@ -1241,7 +1241,7 @@ class TestBreaches:
         decision = pipeline([Take(lambda e, c: first), Take(lambda e, c: {"x": 1.0})]).decide({})
         assert_failed_closed(decision, "features_error", "features_error:ContractError")
 
-    @pytest.mark.parametrize("answer", [None, "x", [1], {"x": object()}, {"x": math.nan}, {"x": [1]}], ids=repr)
+    @pytest.mark.parametrize("answer", [None, "x", [1], {"x": ...}, {"x": math.nan}, {"x": [1]}], ids=repr)
     def test_features_that_were_refused_are_not_recorded(self, answer: Any) -> None:
         """What broke the contract is in no packet, where it could not be written or would be shown to readers."""
         assert {} == pipeline(lambda e, c: answer, raises(ValueError())).decide({}).features or answer == {

@@ -1136,7 +1136,7 @@ class TestBreaches:
         assert CANARY not in began.written()
         assert [{}, {}] == [p["mdm"]["features"] for p in began.packets]
 
-    @pytest.mark.parametrize("answer", [{"x": object()}, {("a", "b"): 1.0, "x": 1}, {"x": {1}}, [object()]], ids=repr)
+    @pytest.mark.parametrize("answer", [{"x": ...}, {("a", "b"): 1.0, "x": 1}, {"x": {1}}, [...]], ids=repr)
     def test_features_that_cannot_be_written_do_not_end_the_run(self, answer: Any, begin: Begin) -> None:
         """Every event ends as one packet."""
         add(Tells)
