@@ -8,7 +8,7 @@ state (``keyed_state()``); other run-time state is ``init=False`` and is not res
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -153,6 +153,22 @@ class ProposalModel(Component):
         Returns:
             The proposal.
         """
+
+    def alternatives(self, features: Features, context: Context) -> Sequence[tuple[float, Proposal]]:
+        """Give everything it might have proposed here, each with its probability; for a model that randomises.
+
+        Called after ``propose``, with a context in which ``random`` begins anew. What was proposed is among it. A model
+        that wraps another passes on what that one gives, changed as it changes proposals. Core asks the guards about
+        each and records how likely the proposal and the action taken were.
+
+        Args:
+            features: What ``propose`` was given.
+            context: What ``propose`` was given.
+
+        Returns:
+            Pairs whose probabilities sum to 1, or nothing if the proposal does not depend on chance.
+        """
+        return ()
 
 
 class Modulator(Component):

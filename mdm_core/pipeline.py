@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from mdm_core import ops
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
@@ -25,6 +25,7 @@ from mdm_core.limits import Limits
 from mdm_core.log import get_logger
 from mdm_core.orders import make_order
 from mdm_core.plugins import Registry
+from mdm_core.propensity import Alternatives, check_alternatives, forget, propensities
 from mdm_core.recent import Recent
 from mdm_core.schema import Action, FinalDecision, Proposal
 from mdm_core.state import Key, KeyedState, Veil, states_of
@@ -44,6 +45,7 @@ from mdm_core.values import (
 
 _log = get_logger("pipeline")
 _HOLD = Action.HOLD
+_Modulators: TypeAlias = list[tuple[Callable[[Proposal, FinalDecision, Context], Any], str]]
 
 
 class Pipeline:
@@ -148,6 +150,10 @@ class Pipeline:
         self._extract = [(stage("features", e, name(e), e.extract), name(e)) for e in self.features]
         self._propose = stage("model", self.model, name(self.model), self.model.propose)
         self._model_name = name(self.model)
+        self._alternatives: Callable[[Features, Context], Any] | None = None
+        if type(self.model).alternatives is not ProposalModel.alternatives:
+            self._alternatives = stage("alternatives", self.model, name(self.model), self.model.alternatives)
+            self._look = [(stage("alternatives", m, name(m), m.modulate), name(m)) for m in self.modulators]
         self._modulate = [(stage("modulator", m, name(m), m.modulate), name(m)) for m in self.modulators]
         self._learners: list[tuple[str, Callable[[Fact], None]]]
         if limits is None:
@@ -299,22 +305,17 @@ class Pipeline:
                 check_proposal(answered)
             self._check_size(answered)
             proposal = answered
-            final = FinalDecision(action, True, proposal.reasons, None, None, None, proposal.params)
-            if action is not _HOLD:
-                denied = ops.denial(final, ctx, self.stopped)
+            before = ctx if self._alternatives is None else ctx.copy()
+            stage = "modulator"
+            final = self._guarded(proposal, ctx, self._modulate)
+            if self._alternatives is not None:
+                stage, ctx.component = "model", self._model_name
+                might = check_alternatives(self._alternatives(features, before.copy()), self._check_size)
                 stage = "modulator"
-                for modulate, name in self._modulate if denied is None else ():
-                    ctx.component = name
-                    answer = modulate(proposal, final, ctx)
-                    if answer is not final:
-                        final = checked_final(answer)
-                        self._check_size(final)
-                        if final.action is _HOLD or not final.allowed:
-                            break
-                final = denied or final
+                ctx.update(self._propensities(might, proposal, final, before, ctx))
         except BaseException as error:
             not_of_ours(error)
-            failure = self._failed(stage, name, error, ctx)
+            failure = self._failed(stage, ctx.component, error, ctx)
             final = failed_closed(failure)
             proposal = proposal or Proposal(_HOLD, 0.0, [failure.reason_code], {})
         if self._learners:
@@ -323,6 +324,7 @@ class Pipeline:
                 if final.allowed and final.action is not _HOLD:
                     self._take_back(final, ctx)
                 failure, final = learned, failed_closed(learned)
+                forget(ctx)
         if self._recent is not None:
             self._recent.decided(self._now_ms, failure is not None)
         if self._outcome is not None:
@@ -356,6 +358,38 @@ class Pipeline:
                 not_of_ours(error)
                 failures.append(describe("observe", name, error))
         return failures
+
+    def _guarded(self, proposal: Proposal, ctx: Context, modulators: _Modulators) -> FinalDecision:
+        """What operations and modulators make of a proposal."""
+        final = FinalDecision(proposal.action, True, proposal.reasons, None, None, None, proposal.params)
+        if proposal.action is _HOLD:
+            return final
+        denied = ops.denial(final, ctx, self.stopped)
+        if denied is not None:
+            return denied
+        for modulate, name in modulators:
+            ctx.component = name
+            answer = modulate(proposal, final, ctx)
+            if answer is not final:
+                final = checked_final(answer)
+                self._check_size(final)
+                if final.action is _HOLD or not final.allowed:
+                    break
+        return final
+
+    def _propensities(
+        self, might: Alternatives, proposal: Proposal, final: FinalDecision, before: Context, ctx: Context
+    ) -> dict[str, Any]:
+        """Have the guards look at what else might have been proposed, each time as if it had been."""
+
+        def look(alternative: Proposal) -> FinalDecision:
+            seen = before.copy()
+            try:
+                return self._guarded(alternative, seen, self._look)
+            finally:
+                ctx.component = seen.component
+
+        return propensities(might, proposal, final, look) if might else {}
 
     def _learn(self, fact: Decided, ctx: Context) -> Failure | None:
         failure = None

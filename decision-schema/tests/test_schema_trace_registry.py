@@ -63,6 +63,9 @@ class TestRegistry:
             "mdm.fail_closed",
             "mdm.feedback_seq",
             "mdm.latency_us",
+            "mdm.propensities",
+            "mdm.propensity_proposed",
+            "mdm.propensity_taken",
             "mdm.redaction_failed",
         )
 
