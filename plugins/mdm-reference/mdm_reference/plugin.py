@@ -27,6 +27,7 @@ def mdm_register_proposal_models(register: Register) -> None:
     register("linear", "mdm_reference.models:LinearModel")
     register("exit_policy", "mdm_reference.exit_policy:ExitPolicy")
     register("calibrated", "mdm_reference.calibrated:CalibratedModel")
+    register("explore", "mdm_reference.explore:ExploreModel")
 
 
 @hookimpl
