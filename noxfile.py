@@ -111,7 +111,8 @@ def bench(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Long forms: 1,000 kills, power and disk failing at every call, 10,000 events of a grammar, 5 million events."""
     session.install(*editable(*DISTRIBUTIONS), *group("test"), *group("bench"))
-    tests = ["resume_kills", "power_loss", "failing_disk", "hostile_input"]
+    tests = [f"tests/test_{name}.py" for name in ("resume_kills", "power_loss", "failing_disk", "hostile_input")]
+    tests.append("examples/flights/tests/test_flights_killed.py")
     often = {"MDM_KILLS": "1000", "MDM_EVERY": "1", "MDM_EVENT_EXAMPLES": "10000"}
-    session.run("pytest", *(f"tests/test_{name}.py" for name in tests), *session.posargs, env=often)
+    session.run("pytest", *tests, *session.posargs, env=often)
     session.run("python", "-m", "benchmarks", "endurance")
