@@ -13,10 +13,10 @@ from mdm_redaction.words import readings
 
 Hides = Callable[[str], bool]
 
-_OPENING = r"(?:\\{0,4}[\"'`]|%22|%27|&quot;|&#34;)"
+_OPENING = r"(?:\\{0,63}[\"'`]|%22|%27|&quot;|&#34;)"
 _SIGN = (
     rf"(?:{_OPENING}|[\])]){{0,2}}+\s{{0,4}}+"
-    r"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[ad])(?P<gap>(?:\s|\\[nt]){0,4})"
+    r"(?P<sign>=>|:=|=(?!=)|:(?![:/])|%3[ad])(?P<gap>(?:\s|\\[nt]|%20|\+){0,4})"
 )
 _SIGN_GATE = r"(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
 _KEY_GATE = r"(?i:\bkeys?|\bauth|\bpass)(?:\\*[\"'`]|%22)?\s*(?:[=:]|%3[ADad])+>?[\s\"'`\\]*[A-Za-z0-9+/_=.-]{16}"
@@ -78,7 +78,7 @@ def assignment_detectors(hides: Hides, extra: Iterable[str] = ()) -> list[Detect
             "secrets",
             "values of command-line flags and elements whose names are secret",
             _flagged(hides),
-            rf"(?:[-<\"']|(?:ENV|ARG|setenv)\s+)[\w:.-]*(?:{names})[\s\"'>]",
+            rf"(?:[-<\"']|(?:ENV|ARG|setenv)\s+)[\w:.-]*(?:{names})[\s\"'>\\]",
             anchors,
         ),
     ]
@@ -188,9 +188,12 @@ def _may_be_digits(key: str, value: str) -> bool:
 _FLAG = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]{1,50})[ \t]{1,3}([\"']?)([^\s\x00\"'-][^\s\x00\"']{0,500})")
 _SET = re.compile(r"\b(?:ENV|ARG|setenv)[ \t]{1,3}(\w{1,60})[ \t]{1,3}([^\s\x00\"']{1,500})")
 _ELEMENT = re.compile(r"<([\w:.-]{1,60})(?:\s[^<>\x00]{0,200})?>([^<>\x00]{1,2000})</")
-_ATTRIBUTE = re.compile(
-    r"(?:name|key|id)\s?=\s?[\"']([\w.-]{1,60})[\"'][^<>\x00]{0,80}?\bvalue\s?=\s?[\"']([^\"'\x00]{1,1000})"
-)
+_Q = r"\\{0,63}[\"']"
+_IS = rf"(?:{_Q})?\s{{0,2}}[:=]\s{{0,2}}{_Q}"
+_NAMED = rf"\b(?:name|key|id|header|field|param|variable|label){_IS}(?P<name>[\w. -]{{1,60}}){_Q}"
+_VALUED = rf"\b(?:value|val|content|data){_IS}(?P<value>[^\"'\x00]{{0,999}}[^\"'\\\x00])"
+_NAME_FIRST = re.compile(rf"{_NAMED}[^<>\x00]{{0,80}}?{_VALUED}")
+_VALUE_FIRST = re.compile(rf"{_VALUED}{_Q}[\s,;]{{0,4}}(?:{_Q})?{_NAMED}")
 
 
 def _flagged(hides: Hides) -> Finder:
@@ -199,12 +202,21 @@ def _flagged(hides: Hides) -> Finder:
             ("-", _FLAG, 3),
             ("</", _ELEMENT, 2),
             (" ", _SET, 2),
-            ("value", _ATTRIBUTE, 2),
         ):
             if literal not in text:
                 continue
             for match in pattern.finditer(text):
                 secret = hides(match[1]) and not is_placeholder(match[group])
                 yield match.span(group) if secret else None
+        if "val" in text or "content" in text or "data" in text:
+            yield from _pairs(text, hides)
 
     return find
+
+
+def _pairs(text: str, hides: Hides) -> Iterator[Span | None]:
+    """What stands beside its name: ``name="pin" value="…"``, ``"value": "…", "name": "pin"``."""
+    for pattern in (_NAME_FIRST, _VALUE_FIRST):
+        for match in pattern.finditer(text):
+            secret = hides(match["name"]) and not is_placeholder(match["value"])
+            yield match.span("value") if secret else None

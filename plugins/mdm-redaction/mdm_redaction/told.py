@@ -46,7 +46,7 @@ def told_detectors() -> list[Detector]:
             in_any_case(
                 r"\b(?:p(?:ass(?:word|wort|phrase|code)|wd|in)|kennwort|otp|contrase(?:ñ|n)a|senha|mot de passe"
                 r"|wachtwoord)(?:(?::|\s{1,3}(?:is|was|are|ist|lautet|es|est|é|has been set to|to):?)\s{1,3}|(\s))"
-                r"[\"'`]?([^\s\"'`\x00]{4,128})",
+                r"(?:\\{0,63}[\"'`])?([^\s\"'`\x00]{4,128})",
                 _is_told,
                 group=2,
             ),

@@ -52,7 +52,9 @@ def card_detectors() -> list[Detector]:
             "card",
             "numbers of payment cards with a right check digit",
             by_pattern(
-                r"[2-689]\d{3}(?:([ \u00a0-]?)\d{4}(?:\1\d{4}){2}(?:\1\d{3})?|([ -])\d{6}\2\d{4,5}|\d{9,15})", _is_card
+                r"[2-689]\d{3}(?:([ \u00a0-]?)\d{4}(?:\1\d{4}){2}(?:\1\d{3})?|([ -])\d{6}\2\d{4,5}"
+                r"|([ -])\d{4}\3\d{4}\3\d{3}|\d{9,15})",
+                _is_card,
             ),
             gate=r"[^0-9A-Za-z.](?:[2-689](?:(?:\xc2\xa0|[ -])?[0-9]){13}|(?i:card|visa|pan|cc)[^0-9\x00]*[0-9])",
             normal=digits_of,
