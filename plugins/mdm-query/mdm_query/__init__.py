@@ -1,0 +1,1 @@
+"""SQL over the trace of a run."""
