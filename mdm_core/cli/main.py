@@ -25,6 +25,7 @@ _OWN = {
         "check",
         "completion",
         "dead-letter",
+        "new",
         "plugins",
         "release",
         "run",
