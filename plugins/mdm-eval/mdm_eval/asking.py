@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from mdm_eval.columns import Floats
     from mdm_eval.frame import Frame
     from mdm_eval.labels import Labels
+
+Through: TypeAlias = Callable[[Iterator[Mapping[str, Any]]], Iterator[Mapping[str, Any]]]
 
 
 @attrs.frozen
@@ -37,8 +40,21 @@ class Question:
     until: str | None
     by: str | None = None
 
-    def read(self) -> tuple[str, Frame, Labels]:
+    def directory(self) -> Path:
+        """Find the directory of the run.
+
+        Raises:
+            UsageError: There is no such run.
+        """
+        from mdm_core.rundir import find_run
+
+        return find_run(self.run, self.runs_dir)
+
+    def read(self, through: Through = iter) -> tuple[str, Frame, Labels]:
         """Read the run.
+
+        Args:
+            through: What the packets in question pass through before they become columns.
 
         Returns:
             Its id, its decisions, and what turned out to be true of them.
@@ -48,12 +64,13 @@ class Question:
         """
         from mdm_core import PastRun, UsageError
 
-        from mdm_eval.frame import Reading, read_frame
+        from mdm_eval.frame import Reading, read_frame, within
         from mdm_eval.times import parse_instant
 
         past = PastRun.find(self.run, self.runs_dir)
         since, until = parse_instant(self.since, "--since"), parse_instant(self.until, "--until")
-        frame = read_frame(past.packets(), Reading(self.probability, self.by, since, until, self.action))
+        reading = Reading(self.probability, self.by, since, until, self.action)
+        frame = read_frame(through(within(past.packets(), reading)), reading)
         if self.by is not None and len(frame) and not frame.segment.values:
             raise UsageError(f"--by {self.by}: no decision has such a feature, field of the event or context")
         return past.directory.name, frame, self._labels(past.directory, frame)

@@ -111,7 +111,7 @@ def read_frame(packets: Iterable[Packet], reading: Reading) -> Frame:
         reading: What of them is wanted.
     """
     columns = _Columns(reading)
-    rows = map(columns.row, _within(packets, reading))
+    rows = map(columns.row, within(packets, reading))
     while together := list(islice(rows, _TOGETHER)):
         columns.extend(together)
     return columns.frame()
@@ -195,7 +195,13 @@ class _Columns:
         )
 
 
-def _within(packets: Iterable[Packet], reading: Reading) -> Iterator[Packet]:
+def within(packets: Iterable[Packet], reading: Reading) -> Iterator[Packet]:
+    """Leave out the packets that are not of the time in question.
+
+    Args:
+        packets: The packets.
+        reading: What of them is wanted.
+    """
     low = -inf if reading.since_ms is None else reading.since_ms
     high = inf if reading.until_ms is None else reading.until_ms
     if (low, high) == (-inf, inf):
