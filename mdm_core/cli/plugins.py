@@ -63,10 +63,11 @@ def _component(component: Registered) -> dict[str, Any]:
     except PluginError as error:
         return about | {"error": str(error)}
     summary = (cls.__doc__ or "").strip().split("\n")[0].replace("``", "`")
-    return about | {"help": summary, "options": [_option(field) for field in option_fields(cls)]}
+    return about | {"help": summary, "options": [describe_option(field) for field in option_fields(cls)]}
 
 
-def _option(field: OptionField) -> dict[str, Any]:
+def describe_option(field: OptionField) -> dict[str, Any]:
+    """What is known of an option, in builtin types."""
     info = field.info
     return {
         "name": field.name,
@@ -102,7 +103,7 @@ def _show_one(plugin: dict[str, Any]) -> None:
         if component["error"]:
             click.secho(f"  broken: {component['error']}", fg="red")
         for option in component["options"]:
-            click.echo(f"    {option['name']} = {_value(option)}  ({_rules(option)})")
+            click.echo(f"    {option['name']} = {_value(option)}  ({rules(option)})")
             click.echo(f"        {option['help']}")
 
 
@@ -121,16 +122,17 @@ def _value(option: dict[str, Any]) -> str:
     return "not set" if option["default"] is None else toml_value(option["default"])
 
 
-def _rules(option: dict[str, Any]) -> str:
-    rules = [option["type"]]
+def rules(option: dict[str, Any]) -> str:
+    """What an option's value must be, on one line."""
+    words = [option["type"]]
     if option["required"]:
-        rules.append("required")
+        words.append("required")
     if option["secret"]:
-        rules.append('secret: { env = "NAME" }')
-    rules += [f"{word} {option[rule]}" for rule, word in _BOUNDS if option[rule] is not None]
+        words.append('secret: { env = "NAME" }')
+    words += [f"{word} {option[rule]}" for rule, word in _BOUNDS if option[rule] is not None]
     if option["choices"]:
-        rules.append("of " + ", ".join(map(str, option["choices"])))
-    return ", ".join(rules)
+        words.append("of " + ", ".join(map(str, option["choices"])))
+    return ", ".join(words)
 
 
 _BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"))
