@@ -23,6 +23,7 @@ _OWN = {
     name: f"mdm_core.cli.{name.replace('-', '_')}"
     for name in (
         "check",
+        "check-plugin",
         "completion",
         "dead-letter",
         "new",

@@ -1,0 +1,27 @@
+"""All checks, in the order in which they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mdm_core.kinds import Kind
+from mdm_core.testing import (
+    for_brokers,
+    for_deciding,
+    for_every,
+    for_observers,
+    for_redactors,
+    for_sinks,
+    for_sources,
+)
+from mdm_core.testing.checks import Check, known
+
+MODULES = (for_every, for_deciding, for_sources, for_brokers, for_sinks, for_redactors, for_observers)
+CHECKS: Mapping[str, Check] = {
+    check.id: check for module in MODULES for check in known().values() if check.look.__module__ == module.__name__
+}
+
+
+def checks_for(kind: Kind) -> list[Check]:
+    """The checks for a kind of components."""
+    return [check for check in CHECKS.values() if check.concerns(kind)]

@@ -1,0 +1,64 @@
+"""Checks as tests: each is one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from mdm_core.testing.catalogue import CHECKS, checks_for
+from mdm_core.testing.checks import Broken, Check, Inapplicable, check_skips
+from mdm_core.testing.running import look
+from mdm_core.testing.subject import Checkable, Subject
+from mdm_core.values import Event
+
+
+def mdm_check(
+    component: Checkable,
+    *,
+    options: Mapping[str, Any] | None = None,
+    events: Iterable[Event] | None = None,
+    skip: Mapping[str, str] | None = None,
+    **rest: Any,
+) -> Callable[[Check], None]:
+    """Make a test of a component, once for each check::
+
+        test_toxicity = mdm_check("moderation.toxicity", options={"threshold": 0.9}, events=EVENTS)
+
+    Args:
+        component: Its id ``plugin.component``, its class, the component itself, or a function that makes it.
+        options: For an id or a class: its options, as in a pipeline file.
+        events: What it is asked about; by default events with numbers, texts and something nested.
+        skip: Id of a check to the reason why it is not made.
+        rest: ``files`` (path to content), ``base_dir``, ``key``, ``timestamp``, ``context``, ``effects`` and
+            ``limit_ms``; see ``Subject``.
+
+    Returns:
+        A test function; give it a name that begins with ``test``.
+
+    Raises:
+        UsageError: It is no component, cannot be made, or ``skip`` is wrong.
+    """
+    __tracebackhide__ = True
+    subject = Subject.of(component, options, events, **rest)
+    reasons = skip or {}
+    check_skips(reasons, CHECKS)
+
+    @pytest.mark.parametrize("check", [_parameter(check, reasons) for check in checks_for(subject.kind)])
+    def test(check: Check) -> None:
+        __tracebackhide__ = True
+        try:
+            look(check, subject)
+        except Inapplicable as reason:
+            pytest.skip(str(reason))
+        except Broken as broken:
+            pytest.fail(f"{subject.name} fails {check.id!r}: {broken}\n  Why it matters: {check.reason}", pytrace=False)
+
+    test.__doc__ = f"{subject.name} keeps the contract of a {subject.kind.name}."
+    return test
+
+
+def _parameter(check: Check, skip: Mapping[str, str]) -> Any:
+    marks = [pytest.mark.skip(reason=f"{check.id}: {skip[check.id]}")] if check.id in skip else []
+    return pytest.param(check, id=check.id, marks=marks)
