@@ -1,0 +1,35 @@
+"""``mdm explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from mdm_core import UsageError
+from mdm_core.cli.options import echo_json, json_option, run_argument, runs_dir_option
+
+
+@click.command("explain")
+@run_argument
+@click.argument("step", metavar="[STEP]", required=False, type=click.IntRange(min=0))
+@click.option("--id", "event_id", metavar="ID", help="The decision about the event of this id, in place of STEP.")
+@runs_dir_option
+@json_option
+def explain(run: str, step: int | None, event_id: str | None, runs_dir: Path, as_json: bool) -> None:
+    """Explain a decision of RUN: what made the score, what each guard said, and the nearest change that flips it.
+
+    Model and guards are asked again as they were at that moment; nothing is carried out and nothing changed.
+    """
+    if (step is None) is (event_id is None):
+        raise UsageError("give either the number of a decision, or --id with the id of its event")
+    from mdm_core import PastRun
+
+    from mdm_eval.explain import explain as explain_decision
+    from mdm_eval.explain_text import lines_of
+
+    found = explain_decision(PastRun.find(run, runs_dir), step, event_id)
+    if as_json:
+        echo_json(found.to_dict())
+        return
+    for line in lines_of(found):
+        click.echo(line)
