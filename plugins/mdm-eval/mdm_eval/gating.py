@@ -68,6 +68,8 @@ def judge_rules(rules: Iterable[Rule], figures: Mapping[str, float]) -> list[Rul
 
 def _judge(rule: Rule, figures: Mapping[str, float]) -> Ruling:
     value = figures.get(rule.figure)
+    if value is None and rule.figure.partition(".")[0] == "flips":
+        raise UsageError(f"--{rule.bound} {rule.figure}: against what? add --against OTHER, --config or --set")
     if value is None:
         raise UsageError(
             f"--{rule.bound} {rule.figure}: the run has no such figure{did_you_mean(rule.figure, list(figures))}; "

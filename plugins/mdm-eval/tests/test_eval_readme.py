@@ -16,6 +16,7 @@ SECTIONS = {
     "evaluate": "## mdm evaluate",
     "calibrate": "## mdm calibrate",
     "gate": "## mdm gate",
+    "report": "## mdm report",
 }
 COMMON = {"--json", "--runs-dir", "--help"}
 

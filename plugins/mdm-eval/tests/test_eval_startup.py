@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = ("numpy", "scipy", "sklearn", "rich")
-MODULES = ["outcomes", "evaluate", "calibrate", "gate"]
+MODULES = ["outcomes", "evaluate", "calibrate", "gate", "report"]
 
 
 def imported(code: str) -> set[str]:

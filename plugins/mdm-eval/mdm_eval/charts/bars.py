@@ -11,7 +11,7 @@ from mdm_eval.charts.numbers import named
 from mdm_eval.charts.plot import WIDTH
 
 _BAR, _GAP, _NAME = 16.0, 12.0, 15.0
-_ROOM = 92.0
+_ROOM = 124.0
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isfinite
 
@@ -27,16 +28,25 @@ def share(value: float | None) -> str:
 
 
 def figure(value: float | None, digits: int = 4) -> str:
-    """A figure."""
-    return NOTHING if value is None or not isfinite(value) else f"{value:,.{digits}f}"
+    """A figure; of large ones the digits after the point say nothing."""
+    if value is None or not isfinite(value):
+        return NOTHING
+    return f"{value:,.{digits if abs(value) < 100 else 0}f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference, with its sign."""
+    return figure(value) if value is None or value < 0 else f"+{figure(value)}"
 
 
 def interval(estimate: Estimate, as_share: bool = False) -> str:
     """The interval of a figure."""
-    if estimate.low is None or estimate.high is None:
-        return ""
-    shown = share if as_share else figure
-    return f"{shown(estimate.low)} to {shown(estimate.high)}"
+    return _between(estimate, share if as_share else figure)
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """The interval of a difference."""
+    return _between(estimate, signed)
 
 
 def short(value: float) -> str:
@@ -66,7 +76,21 @@ def instant(ms: float) -> str:
     return f"{told:%Y-%m-%d %H:%M}" if not told.second else f"{told:%Y-%m-%d %H:%M:%S}"
 
 
+def day(ms: float) -> str:
+    """A day of UTC."""
+    try:
+        return f"{datetime.fromtimestamp(ms / 1000, UTC):%d %b %Y}".lstrip("0")
+    except (OverflowError, ValueError, OSError):
+        return instant(ms)
+
+
 def named(value: object) -> str:
     """A name that comes from a run, cut to what fits."""
     told = value if isinstance(value, str) else str(value)
     return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
+
+
+def _between(estimate: Estimate, shown: Callable[[float | None], str]) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{shown(estimate.low)} to {shown(estimate.high)}"

@@ -12,8 +12,8 @@ from mdm_eval.charts.markup import Child, Markup, tag
 from mdm_eval.charts.scales import Scale
 
 WIDTH, HEIGHT = 420.0, 270.0
-LEFT, TOP, BOTTOM = 52.0, 14.0, 44.0
-_LINE = 13.0
+LEFT, TOP, BOTTOM = 64.0, 14.0, 44.0
+_LINE, _EDGE = 13.0, 24.0
 
 Point: TypeAlias = tuple[float, float]
 Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -64,12 +64,15 @@ class Plot:
         for value, told in self.x.ticks:
             at = self.x(value)
             self._parts.append(tag("line", x1=at, x2=at, y1=floor, y2=floor + 4, cls="axis"))
-            self.text(at, floor + 16, told, "tick middle")
+            if at > WIDTH - _EDGE:
+                self.text(WIDTH, floor + 16, told, "tick end")
+            else:
+                self.text(at, floor + 16, told, "tick middle")
         self._parts.append(tag("line", x1=self.x.start, x2=self.x.end, y1=floor, y2=floor, cls="axis"))
         self.text((self.x.start + self.x.end) / 2, self.height - 6, x_name, "name middle")
         middle = (self.y.start + self.y.end) / 2
-        turn = f"rotate(-90 12 {middle:.1f})"
-        self._parts.append(tag("text", y_name, x=12.0, y=middle, cls="name middle", transform=turn))
+        turn = f"rotate(-90 11 {middle:.1f})"
+        self._parts.append(tag("text", y_name, x=11.0, y=middle, cls="name middle", transform=turn))
 
     def line(self, points: Iterable[Point | None], cls: str) -> None:
         """Draw a line through points; None leaves a gap."""

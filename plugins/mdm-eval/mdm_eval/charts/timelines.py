@@ -105,9 +105,9 @@ def latencies(found: Sequence[tuple[float, int]], percentiles: dict[str, float])
     for us, number in found:
         plot.bar((us, 0.0), (us * ratio, float(number)), "s1")
     marked = [(name, value) for name, value in percentiles.items() if name in ("p50", "p99")]
-    for name, value in marked:
+    for row, (name, value) in enumerate(marked):
         plot.line([(value, plot.y.low), (value, plot.y.high)], "mark")
-        plot.text(plot.x(value) + 4, TOP + 10, f"{name} {duration(value)}", "tick")
+        plot.text(plot.x(value) + 5, TOP + 10 + 14 * row, f"{name} {duration(value)}", "tick")
     tips = [f"{duration(us)} to {duration(us * ratio)}\n{count(number)} decisions" for us, number in found]
     hits_between(plot, [plot.x(us * ratio**0.5) for us, _ in found], tips)
     told = ", ".join(f"{name} {duration(value)}" for name, value in percentiles.items())

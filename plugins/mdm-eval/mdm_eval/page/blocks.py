@@ -50,14 +50,14 @@ def table(heads: Sequence[Child], rows: Iterable[Sequence[Child]], caption: str,
     """Make a table; the first column names the rows.
 
     Args:
-        heads: Names of the columns.
+        heads: Names of the columns; none where the caption says enough.
         rows: The cells; one that is markup of a ``td`` stays as it is.
         caption: What it holds, for those who do not see what stands around it.
         cls: What kind of table.
     """
-    head = tag("tr", *(tag("th", head, scope="col") for head in heads))
+    head = tag("thead", tag("tr", *(tag("th", head, scope="col") for head in heads))) if heads else None
     body = [tag("tr", tag("th", row[0], scope="row"), *(_cell(cell) for cell in row[1:])) for row in rows]
-    made = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body), cls=cls or None)
+    made = tag("table", tag("caption", caption), head, tag("tbody", *body), cls=cls or None)
     return scrolled(made, caption)
 
 

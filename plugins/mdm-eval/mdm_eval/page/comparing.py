@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mdm_eval.charts.bars import Bar, bars
 from mdm_eval.charts.markup import Child, Markup, tag
-from mdm_eval.charts.numbers import NOTHING, count, duration, figure, instant, interval, named, share
+from mdm_eval.charts.numbers import (
+    NOTHING,
+    count,
+    duration,
+    figure,
+    instant,
+    interval,
+    named,
+    share,
+    signed,
+    signed_interval,
+)
 from mdm_eval.charts.plot import Figure
 from mdm_eval.effects import Change, Effects
 from mdm_eval.intervals import Estimate
@@ -87,20 +98,19 @@ def _arm_rows(arms: Sequence[Arm]) -> Iterator[Sequence[Child]]:
     yield ["decisions", *(count(arm.decisions) for arm in arms), *blank]
     for name in ("acted", "denied", "failed_closed"):
         values = [getattr(arm, name) for arm in arms]
-        yield [name.replace("_", " "), *(share(v.value) for v in values), *_gained(arms, name, True)]
+        yield [name.replace("_", " "), *(share(v.value) for v in values), *_gained(arms, name)]
     for name in ("precision", "recall", "cost"):
         found = [None if arm.decided is None else getattr(arm.decided, name) for arm in arms]
         if any(found):
-            yield [name, *(figure(None if e is None else e.value) for e in found), *_gained(arms, name, False)]
+            yield [name, *(figure(None if e is None else e.value) for e in found), *_gained(arms, name)]
     yield ["latency, median", *(duration(arm.latency_p50_us) for arm in arms), *blank]
     yield ["latency, 99 % below", *(duration(arm.latency_p99_us) for arm in arms), *blank]
 
 
-def _gained(arms: Sequence[Arm], name: str, as_share: bool) -> Iterator[str]:
+def _gained(arms: Sequence[Arm], name: str) -> Iterator[str]:
     for arm in arms[1:]:
         gain = arm.differences.get(name, Estimate(None))
-        shown = share if as_share else figure
-        yield "" if gain.value is None else f"{shown(gain.value)} ({interval(gain, as_share)})"
+        yield "" if gain.value is None else f"{signed(gain.value)} ({signed_interval(gain)})"
 
 
 def _kind_bars(title: str, kinds: Sequence[Kind], whole: int) -> Figure | None:
@@ -134,14 +144,14 @@ def _effects(effects: Effects | None, before: str, after: str, area: Estimate | 
     names = ("precision", "recall", "cost", "per_decision")
     rows = [_change(name.replace("per_decision", "cost per decision"), getattr(effects, name)) for name in names]
     if area is not None and area.value is not None:
-        rows.append(("ROC AUC", "", "", f"{area.value:+.4f}", interval(area)))
+        rows.append(("ROC AUC", "", "", signed(area.value), signed_interval(area)))
     caption = f"Change over {count(effects.known)} known outcomes of the same events"
     return table(("", before, after, "change", "95 % interval"), rows, caption)
 
 
 def _change(name: str, change: Change) -> tuple[str, ...]:
-    told = NOTHING if change.change.value is None else f"{change.change.value:+,.4f}"
-    return name, figure(change.before), figure(change.after), told, interval(change.change)
+    gained = change.change
+    return name, figure(change.before), figure(change.after), signed(gained.value), signed_interval(gained)
 
 
 def _changed(found: Comparison) -> Markup | None:
@@ -151,7 +161,7 @@ def _changed(found: Comparison) -> Markup | None:
     if not rows:
         return said("Both runs have the same configuration and the same versions.")
     made = table(("", "there", "here"), rows, "Options and versions that differ")
-    return folded(f"{len(rows)} options and versions that differ", made)
+    return made if len(rows) <= _MOST_KINDS else folded(f"{len(rows)} options and versions that differ", made)
 
 
 def _option(value: object) -> str:

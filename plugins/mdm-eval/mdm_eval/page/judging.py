@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mdm_eval.charts.effects import estimates
 from mdm_eval.charts.markup import Markup, tag
-from mdm_eval.charts.numbers import count, figure, instant, interval, named, share
+from mdm_eval.charts.numbers import count, day, figure, interval, named, share
 from mdm_eval.charts.plot import Figure
 from mdm_eval.charts.quality import cost, reliability, roc, spread
 from mdm_eval.confusion import Quality
@@ -50,7 +50,7 @@ def drift(found: Report) -> Markup:
         return section("drift", "Drift", said("The run, or its first period, is too short to tell whether it drifts."))
     timed = found.timeline.unit == "ms"
     later = stability.periods[1:]
-    heads = ["", "largest", "", *(instant(p.since)[:10] if timed else count(p.since) for p in later)]
+    heads = ["", "largest", "", *(day(p.since) if timed else count(p.since) for p in later)]
     rows = [[named(d.name), figure(d.largest, 3), d.verdict, *_shaded(d)] for d in stability.drifts[:_MOST_DRIFTS]]
     more = len(stability.drifts) - len(rows)
     note = (

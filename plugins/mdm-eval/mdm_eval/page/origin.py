@@ -49,12 +49,12 @@ def provenance(found: Report) -> Markup:
         "provenance",
         "Where this comes from",
         _verified(found),
-        table(("the run", ""), [(_words(name), _value(value)) for name, value in run], "The run", "texts"),
-        table(("source", ""), _rows(origin.source), "Identity of the source", "texts") if origin.source else None,
-        table(("file", "SHA-256"), _rows(origin.files), "Files of the models", "texts") if origin.files else None,
-        table(("distribution", "version"), _rows(origin.distributions), "Versions", "texts"),
-        folded("Configuration", table(("option", "value"), _rows(origin.configuration), "Configuration", "texts")),
-        table(("this report", ""), [(name, _value(value)) for name, value in made], "This report", "texts"),
+        table((), [(_words(name), _value(value)) for name, value in run if value not in ("", {})], "The run", "texts"),
+        table((), _rows(origin.source), "Identity of the source", "texts") if origin.source else None,
+        table((), _rows(origin.files), "Files and their SHA-256", "texts") if origin.files else None,
+        table((), _rows(origin.distributions), "Distributions and their versions", "texts"),
+        folded("Configuration", table((), _rows(origin.configuration), "Configuration", "texts")),
+        table((), [(name, _value(value)) for name, value in made], "This report", "texts"),
     )
 
 
