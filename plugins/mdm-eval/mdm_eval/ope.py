@@ -161,7 +161,7 @@ def off_policy(past: PastRun, wanted: Wanted, worth: Worth, progress: Progress |
         overlap,
         problems,
         on_policy(rewards).estimate(),
-        {} if problems else estimates_of(used, rewards, boosted(log.categorical)),
+        {} if problems else _estimates_alone(used, rewards),
     )
 
 
@@ -185,6 +185,15 @@ def estimates_of(log: Logged, rewards: Floats, make_model: MakeModel) -> dict[st
     compared = {name: _compare(valued, before) for name, valued in found.items()}
     change = NOTHING if direct.value is None else Estimate(direct.value - before.value)
     return {**compared, "direct": Compared(direct, change)}
+
+
+def _estimates_alone(log: Logged, rewards: Floats) -> dict[str, Compared]:
+    """With one thread: several wait for each other by spinning, which takes ten times as long on a busy machine."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    make_model = boosted(log.categorical)  # which loads what is limited
+    with threadpool_limits(1):
+        return estimates_of(log, rewards, make_model)
 
 
 def _compare(valued: Valued, before: Valued) -> Compared:

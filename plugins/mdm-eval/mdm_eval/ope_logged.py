@@ -99,7 +99,7 @@ class Logging:
     def _row(self, step: int, recorded: Any, taken: str) -> list[float]:
         try:
             row = _spread(recorded, taken)
-        except (TypeError, AttributeError):
+        except (TypeError, ValueError, AttributeError):
             row = []
         if not row or not row[ACTIONS.index(taken)] > 0.0:
             raise UsageError(

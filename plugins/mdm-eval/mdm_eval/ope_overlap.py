@@ -71,7 +71,11 @@ class Overlap:
                     f"no outcome of {name} is known, so nothing tells what it is worth: join outcomes of it too, or "
                     f"say with `mdm outcomes join --absent` what none means"
                 )
-        if self.decisions and not self.untried and self.effective < ENOUGH:
+        if not self.untried:
+            yield from self._problems_of_weights()
+
+    def _problems_of_weights(self) -> Iterator[str]:
+        if self.effective < ENOUGH:
             yield (
                 f"the run tells as much of the new policy as {self.effective:,.1f} decisions would, and {ENOUGH} are "
                 f"needed: explore more, decide more, or try a policy that is nearer to the run's"

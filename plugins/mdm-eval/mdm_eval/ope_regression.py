@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -52,15 +53,15 @@ def boosted(categorical: Bools) -> MakeModel:
     Args:
         categorical: Which columns are categories, numbered from 0 to 254.
     """
+    from sklearn.ensemble import HistGradientBoostingRegressor  # type: ignore[import-untyped]
 
-    def make() -> Any:
-        from sklearn.ensemble import HistGradientBoostingRegressor  # type: ignore[import-untyped]
-
-        return HistGradientBoostingRegressor(
-            max_iter=50, early_stopping=False, categorical_features=categorical, random_state=0
-        )
-
-    return make
+    return partial(
+        HistGradientBoostingRegressor,
+        max_iter=50,
+        early_stopping=False,
+        categorical_features=categorical,
+        random_state=0,
+    )
 
 
 def _some(chosen: Bools, random: np.random.Generator) -> Ints:
