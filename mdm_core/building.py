@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from mdm_core.config import CommonOptions, Config, Place, Table
+from mdm_core.config import CHALLENGERS, CommonOptions, Config, Place, Table
 from mdm_core.contracts import Component
 from mdm_core.errors import ConfigError, PluginError
 from mdm_core.kinds import BY_SECTION, Kind, kind_of
@@ -102,11 +102,38 @@ class Builder:
             )
         return None
 
+    def inside(self, table: Table, section: str) -> list[Built]:
+        """Build the components of a section that stands in another table.
+
+        Args:
+            table: The other table.
+            section: Such as ``modulators``: one table, a list of them, or nothing.
+        """
+        value, place = table.values.get(section, []), table.place.child(section)
+        if isinstance(value, Mapping):
+            tables = [Table(value, place)]
+        elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+            tables = [Table(item, place.child(number)) for number, item in enumerate(value)]
+        else:
+            self.problem(place, f'expected a table with use = "…", got {describe_type(type(value))}')
+            tables = []
+        built = [self._build(inner, BY_SECTION[section]) for inner in tables]
+        return [b for b in built if b is not None]
+
     def options(self, cls: type, section: str) -> Any:
         """Build a plain options class, such as ``[pipeline]``, from its section."""
-        table = self.config.table(section) or Table({}, Place(str(self.config.path), (section,)))
-        values = self._values(cls, table, known=set())
-        return None if values is None else self._construct(cls, values.arguments, table.place, section)
+        return self.options_of(cls, self.config.table(section) or Table({}, Place(str(self.config.path), (section,))))
+
+    def options_of(self, cls: type, table: Table, known: Collection[str] = ()) -> Any:
+        """Build a plain options class from a table.
+
+        Args:
+            cls: The class.
+            table: The table.
+            known: What else may stand in it.
+        """
+        values = self._values(cls, table, known=set(known))
+        return None if values is None else self._construct(cls, values.arguments, table.place, str(table.place.path[0]))
 
     def finish(self) -> None:
         """Raise what was collected.
@@ -120,16 +147,16 @@ class Builder:
     def _build(self, table: Table, kind: Kind) -> Built | None:
         component_id = table.values.get("use")
         if component_id is None:
-            self._problem(table.place, f'`use` is missing; name a {kind.name} that `mdm plugins` lists: use = "…"')
+            self.problem(table.place, f'`use` is missing; name a {kind.name} that `mdm plugins` lists: use = "…"')
             return None
         if not isinstance(component_id, str):
-            self._problem(table.place.child("use"), f"expected text, got {describe_type(type(component_id))}")
+            self.problem(table.place.child("use"), f"expected text, got {describe_type(type(component_id))}")
             return None
         try:
             registered = self.registry.find(component_id, kind)
             cls = registered.load()
         except PluginError as error:
-            self._problem(table.place.child("use"), str(error))
+            self.problem(table.place.child("use"), str(error))
             return None
         values = self._values(cls, table, known={"use", *_COMMON})
         common = self._common(cls, table, kind)
@@ -155,12 +182,12 @@ class Builder:
     def _common(self, cls: type, table: Table, kind: Kind) -> CommonOptions | None:
         """What core itself takes from a component's table; None if nothing stands there."""
         for name in _COMMON & {field.name for field in option_fields(cls)}:
-            self._problem(table.place, f"{cls.__name__} has an option {name!r}, which belongs to core; tell its author")
+            self.problem(table.place, f"{cls.__name__} has an option {name!r}, which belongs to core; tell its author")
         given = {name: value for name, value in table.values.items() if name in _COMMON}
         for name in given:
             refusal = _refusal(name, table.place, kind)
             if refusal is not None:
-                self._problem(table.place.child(name), refusal)
+                self.problem(table.place.child(name), refusal)
                 return None
         values = self._values(CommonOptions, Table(given, table.place), known=set()) if given else None
         return None if values is None else CommonOptions(**values.arguments)
@@ -180,7 +207,7 @@ class Builder:
         names = {f.name for f in fields if not f.info.rest}
         left = {k: v for k, v in table.values.items() if k not in names | known}
         if not any(f.info.rest for f in fields):
-            self._unknown(left, names, table.place)
+            self._unknown(left, names | (known - _COMMON - {"use"}), table.place)
         values = _Values()
         for field in fields:
             if field.info.rest:
@@ -218,19 +245,19 @@ class Builder:
             return field.convert(value)
         except BadValue as error:
             for path, problem in error.problems:
-                self._problem(place.child(*path), problem)
+                self.problem(place.child(*path), problem)
         return None
 
     def _secret(self, value: Any, place: Place) -> str | None:
         try:
             return _from_environment(value)
         except ValueError as error:
-            self._problem(place, str(error))
+            self.problem(place, str(error))
         return None
 
     def _missing(self, field: OptionField, place: Place) -> None:
         value = '{ env = "NAME" }' if field.info.secret else "…"
-        self._problem(place, f"option {field.name!r} is missing; add {field.name} = {value} ({field.info.help})")
+        self.problem(place, f"option {field.name!r} is missing; add {field.name} = {value} ({field.info.help})")
 
     def _child(self, field: OptionField, table: Table) -> Built | None:
         values = table.values.get(field.name)
@@ -238,12 +265,12 @@ class Builder:
         if values is None and field.required:
             header = ".".join(str(key) for key in place.path if isinstance(key, str))
             missing = f'table {field.name!r} is missing; add [{header}] with use = "…" ({field.info.help})'
-            self._problem(table.place, missing)
+            self.problem(table.place, missing)
             return None
         if values is None:
             values = {"use": field.default}
         if not isinstance(values, Mapping):
-            self._problem(place, f'expected a table with use = "…", got {describe_type(type(values))}')
+            self.problem(place, f'expected a table with use = "…", got {describe_type(type(values))}')
             return None
         if "use" not in values and not field.required:
             values = {"use": field.default, **values}
@@ -251,7 +278,7 @@ class Builder:
 
     def _unknown(self, left: Mapping[str, Any], names: set[str], place: Place) -> None:
         for name in left:
-            self._problem(place.child(name), f"unknown option{did_you_mean(name, names)}; options: {listing(names)}")
+            self.problem(place.child(name), f"unknown option{did_you_mean(name, names)}; options: {listing(names)}")
 
     def _construct(self, cls: type, arguments: Mapping[str, Any], place: Place, component_id: str) -> Any:
         try:
@@ -261,7 +288,7 @@ class Builder:
             problems = error.problems if isinstance(error, ConfigError) else [unexpected]
             for problem in problems:
                 text = problem.removeprefix(f"{cls.__name__}.")
-                self._problem(place, _without_secrets(text, cls, arguments))
+                self.problem(place, _without_secrets(text, cls, arguments))
         return None
 
     def _line(self, problem: str) -> int:
@@ -269,12 +296,13 @@ class Builder:
         line = rest.partition(" ")[0]
         return int(line) if line.isdigit() else 0
 
-    def _problem(self, place: Place, text: str) -> None:
+    def problem(self, place: Place, text: str) -> None:
+        """Note what is wrong somewhere."""
         self.problems.append(f"{place}: {text}")
 
 
 def _refusal(name: str, place: Place, kind: Kind) -> str | None:
-    if sum(isinstance(key, str) for key in place.path) > 1:
+    if sum(isinstance(key, str) for key in place.path) > 1 + (place.path[0] in CHALLENGERS):
         return "belongs to the outermost table, which it concerns as a whole; move it there"
     if kind.section == "source":
         return "a source may wait for as long as it likes; take it away"

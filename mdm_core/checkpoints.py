@@ -35,6 +35,7 @@ class Engine(msgspec.Struct, frozen=True):
         feedback_seq: Number of the last recorded input that was learned of.
         stopped: Whether an operator has stopped it.
         lateness: Component to when it took too long.
+        shadows: Shadow to what it has come to, counted.
     """
 
     step: int
@@ -42,6 +43,7 @@ class Engine(msgspec.Struct, frozen=True):
     feedback_seq: int
     stopped: bool
     lateness: dict[str, Lateness]
+    shadows: dict[str, dict[str, int]] = {}
 
 
 class Saved(msgspec.Struct, frozen=True):

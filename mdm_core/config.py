@@ -17,7 +17,9 @@ from mdm_core.toml_lines import find_lines
 from mdm_core.wording import KeyPath, did_you_mean, listing, spelled, toml_key
 
 SECTIONS = ("pipeline", "execution", "durability", *BY_SECTION)
-SEVERAL = frozenset({"features", "modulators", "trace", "observers"})
+CHALLENGERS = ("canary", "shadow")
+SEVERAL = frozenset({"features", "modulators", "trace", "observers", "shadow"})
+_ALL = (*SECTIONS, *CHALLENGERS)
 
 
 def _check_path(path: str) -> None:
@@ -69,6 +71,32 @@ class CommonOptions:
     timeout_ms: int | None = option(None, ge=1, help="longest time for one call of the component, in milliseconds")
     isolate: str | None = option(
         None, choices=["process"], help="'process' runs the component in a process of its own, which can be killed"
+    )
+
+
+@attrs.frozen
+class CanaryOptions:
+    """The table ``[canary]``: a share of the keys that another pipeline decides about."""
+
+    share: float = option(ge=0, le=1, help="share of the keys that the canary decides about, always the same ones")
+    salt: str = option("", help="another text chooses other keys")
+
+
+def _check_shadow_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z0-9_]+", name):
+        raise ValueError(f"must be lower-case letters, digits and '_', got {name!r}")
+
+
+@attrs.frozen
+class ShadowOptions:
+    """A table ``[[shadow]]``: a challenger that sees every event and can do nothing."""
+
+    name: str = option(check=_check_shadow_name, help="its name in packets: lower-case letters, digits and '_'")
+    budget_us: int = option(
+        1000, ge=1, help="microseconds that an event may take it on average; while it owes time it is skipped"
+    )
+    timeout_ms: int = option(
+        1000, ge=1, help="longest time for one event; a challenger that takes longer is not asked any more"
     )
 
 
@@ -159,7 +187,7 @@ class Config:
         """What is wrong with the sections themselves, one line each."""
         for name, value in self.document.items():
             problem = _section_problem(name, value)
-            if name not in SECTIONS and not isinstance(value, Mapping | list):
+            if name not in _ALL and not isinstance(value, Mapping | list):
                 origin = self.origins.get((name,), self.path)
                 yield f"{origin} {toml_key(name)}: stands above all sections; move it below the one it belongs to"
             elif problem:
@@ -246,8 +274,8 @@ def _what_is_wrong(error: tomllib.TOMLDecodeError, text: str) -> str:
 
 
 def _section_problem(name: str, value: Any) -> str | None:
-    if name not in SECTIONS:
-        return f"unknown section{did_you_mean(name, SECTIONS)}; sections: {listing(SECTIONS)}"
+    if name not in _ALL:
+        return f"unknown section{did_you_mean(name, _ALL)}; sections: {listing(_ALL)}"
     tables = isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
     if isinstance(value, Mapping) or (tables and name in SEVERAL):
         return None

@@ -3,49 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, cast
 
-from mdm_core import ops
+import attrs
+
 from mdm_core.admission import ABSENT, check_id, check_key, getter, to_ms, without
+from mdm_core.arms import Arm
 from mdm_core.building import Builder, Built
+from mdm_core.canary import CANARY, MAIN, Canary, CanaryParts
+from mdm_core.challengers import ArmParts
 from mdm_core.checkpoints import Engine
-from mdm_core.checks import FeatureCheck, Sizes, check_proposal, checked_final, failed_closed
+from mdm_core.checks import Sizes
 from mdm_core.config import PipelineOptions, load_config
 from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
 from mdm_core.decision import Decision
-from mdm_core.errors import ContractError, DuplicateFeature, InvalidEvent
-from mdm_core.failures import describe, not_of_ours
-from mdm_core.lifecycle import close_all, name_of, open_all, with_children
+from mdm_core.errors import ConfigError, InvalidEvent
+from mdm_core.lifecycle import close_all, open_all
 from mdm_core.limits import Limits
-from mdm_core.log import get_logger
-from mdm_core.orders import make_order
 from mdm_core.plugins import Registry
-from mdm_core.propensity import Alternatives, check_alternatives, forget, propensities
-from mdm_core.recent import Recent
-from mdm_core.schema import Action, FinalDecision, Proposal
-from mdm_core.state import Key, KeyedState, Veil, states_of
+from mdm_core.shadow import Shadow, ShadowParts
+from mdm_core.state import Key, KeyedState, Veil
 from mdm_core.values import (
     Build,
     Commanded,
     Context,
     Decided,
     Event,
-    Executed,
     Fact,
     Failure,
-    Features,
     Position,
-    Settled,
 )
 
-_log = get_logger("pipeline")
-_HOLD = Action.HOLD
-_Modulators: TypeAlias = list[tuple[Callable[[Proposal, FinalDecision, Context], Any], str]]
+_GROUP = 64
 
 
 class Pipeline:
@@ -69,6 +63,8 @@ class Pipeline:
         switch_off_for: Number of decisions for which it is.
         max_features: Features, reasons or parameters of one decision at most.
         max_text: Characters of one feature, reason or parameter at most.
+        canary: Decides about a share of the keys in place of all that.
+        shadows: Challengers, which see every event and can do nothing.
         run_id: Id that contexts and packets carry.
         base_dir: Relative paths in options are relative to it.
         run_dir: Directory of the run, for components that write.
@@ -95,6 +91,8 @@ class Pipeline:
         switch_off_for: int = 100,
         max_features: int = 10_000,
         max_text: int = 65_536,
+        canary: Canary | None = None,
+        shadows: Sequence[Shadow] = (),
         run_id: str = "local",
         base_dir: str | Path = ".",
         run_dir: Path | None = None,
@@ -113,9 +111,12 @@ class Pipeline:
             max_features=max_features,
             max_text=max_text,
         )
-        self.features = (features,) if isinstance(features, FeatureExtractor) else tuple(features)
-        self.model = model
-        self.modulators = tuple(modulators)
+        self.main = Arm(features, model, modulators)
+        self.features, self.model, self.modulators = self.main.features, self.main.model, self.main.modulators
+        self.canary = canary
+        self.shadows = tuple(shadows)
+        if canary is not None and key is None:
+            raise ConfigError("a canary decides about a share of the keys; set key in [pipeline]")
         has_time = timestamp is not None or clock == "wall"
         self.build = Build(key, timestamp, id, clock if has_time else None, seed, Path(base_dir), run_id, run_dir)
         self.step = 0
@@ -123,9 +124,6 @@ class Pipeline:
         self.stopped = False
         self._now_ms = 0
         self._wall = clock == "wall"
-        # Only modulators look at it, and it needs time.
-        self._windows = KeyedState(Recent)
-        self._recent = self._windows[None] if modulators and has_time else None
         self._run_id = run_id
         self._seed = seed
         self._outcome = outcome
@@ -133,36 +131,14 @@ class Pipeline:
         self._get_time = getter(timestamp) if timestamp is not None else None
         self._get_id = getter(id) if id is not None else None
         self._to_ms = to_ms(timestamp_unit)
-        self._sizes = Sizes(max_features, max_text)
-        self._checked = FeatureCheck(self._sizes).check
-        self._check_size = self._sizes.check
         limited = timeout_ms is not None or any(c.timeout_ms is not None for c in self.components())
         self.limits = Limits(timeout_ms, switch_off_after, switch_off_for, self.build) if limited else None
         self._open()
-        self._bind()
-
-    def _bind(self) -> None:
-        """Resolve what is called per event, each method with its component's name."""
-        name = _unique_names(self.components())
-        learners = [c for c in self.components() if type(c).observe is not Component.observe]
-        limits = self.limits
-        stage = limits.stage if limits is not None else _unlimited
-        self._extract = [(stage("features", e, name(e), e.extract), name(e)) for e in self.features]
-        self._propose = stage("model", self.model, name(self.model), self.model.propose)
-        self._model_name = name(self.model)
-        self._alternatives: Callable[[Features, Context], Any] | None = None
-        if type(self.model).alternatives is not ProposalModel.alternatives:
-            self._alternatives = stage("alternatives", self.model, name(self.model), self.model.alternatives)
-            self._look = [(stage("alternatives", m, name(m), m.modulate), name(m)) for m in self.modulators]
-        self._modulate = [(stage("modulator", m, name(m), m.modulate), name(m)) for m in self.modulators]
-        self._learners: list[tuple[str, Callable[[Fact], None]]]
-        if limits is None:
-            self._learners = [(name(c), c.observe) for c in learners]
-        else:
-            extract, first = self._extract[0]
-            self._extract[0] = limits.first(extract, self.features), first
-            self._learners = [(name(c), limits.learner(c, name(c), c.observe)) for c in learners]
-        self._extract_alone = self._extract[0] if len(self._extract) == 1 else None
+        sizes = Sizes(max_features, max_text)
+        for arm in self.arms():
+            arm.bind(sizes, self.limits, run_id, has_time)
+        for shadow in self.shadows:
+            shadow.arm.bind(sizes, None, run_id, has_time)
 
     @classmethod
     def from_config(cls, path: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
@@ -201,19 +177,22 @@ class Pipeline:
         """Close all components, also if one of them fails to."""
         close_all(self._opened)
 
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that decide."""
+        return (self.main,) if self.canary is None else (self.main, self.canary.arm)
+
     def components(self) -> Iterator[Component]:
         """All components that take part in deciding, children before those that hold them."""
         seen: set[int] = set()
-        for component in chain.from_iterable(map(with_children, (*self.features, self.model, *self.modulators))):
+        for component in chain.from_iterable(arm.components() for arm in self.arms()):
             if id(component) not in seen:
                 seen.add(id(component))
                 yield component
 
     def states(self) -> Iterator[tuple[str, KeyedState[Any]]]:
-        """The keyed states of all components, each with a name that is unique in the pipeline."""
-        for number, component in enumerate(self.components()):
-            for name, state in states_of(component).items():
-                yield f"{number}.{name_of(component)}.{name}", state
+        """The keyed states of all components, also of shadows, each with a name that is unique in the pipeline."""
+        for arm in self._all_arms():
+            yield from arm.states()
 
     def save(self, veil: Veil) -> tuple[Engine, dict[str, bytes]]:
         """Give everything that the pipeline remembers, for a checkpoint.
@@ -224,13 +203,20 @@ class Pipeline:
         Returns:
             What the engine remembers, and the keyed states by name.
         """
+        for shadow in self.shadows:
+            shadow.settle(self.step)
         lateness = {} if self.limits is None else self.limits.save()
-        engine = Engine(self.step, self._now_ms, self.feedback_seq, self.stopped, lateness)
+        shadows = {shadow.name: shadow.counts for shadow in self.shadows}
+        engine = Engine(self.step, self._now_ms, self.feedback_seq, self.stopped, lateness, shadows)
         return engine, {name: state.snapshot(veil) for name, state in self._all_states()}
 
+    def _all_arms(self) -> Iterator[Arm]:
+        yield from self.arms()
+        yield from (shadow.arm for shadow in self.shadows)
+
     def _all_states(self) -> Iterator[tuple[str, KeyedState[Any]]]:
-        yield "engine.recent", self._windows
-        yield from self.states()
+        for arm in self._all_arms():
+            yield from arm.all_states()
 
     def restore(self, engine: Engine, states: Mapping[str, bytes], veil: Veil) -> None:
         """Remember what another pipeline of the same configuration did.
@@ -250,8 +236,10 @@ class Pipeline:
             state.restore(states[name], veil)
         self.step, self._now_ms = engine.step, engine.now_ms
         self.feedback_seq, self.stopped = engine.feedback_seq, engine.stopped
-        if self._recent is not None:
-            self._recent = self._windows[None]
+        for arm in self._all_arms():
+            arm.restored()
+        for shadow in self.shadows:
+            shadow.counts |= engine.shadows.get(shadow.name, {})
         if self.limits is not None:
             self.limits.restore(engine.lateness)
 
@@ -277,63 +265,18 @@ class Pipeline:
         outcome = None
         if self._outcome is not None:
             event, outcome = without(event, self._outcome)
-        ctx = self._admit(event, context, position)
-        features: Features = {}
-        ctx.features = features
-        proposal = failure = None
-        stage, name = "features", ""
-        try:
-            if self._extract_alone is not None:
-                extract, name = self._extract_alone
-                ctx.component = name
-                extracted = extract(event, ctx)
-            else:
-                merge = _Merge()
-                for extract, name in self._extract:
-                    ctx.component = name
-                    merge.add(name, extract(event, ctx))
-                extracted = merge.features
-            # What is refused goes no further, not even into the packet.
-            ctx.features = features = self._checked(extracted)
-            stage = "model"
-            ctx.component = name = self._model_name
-            answered = self._propose(features, ctx)
-            if type(answered) is not Proposal or type(answered.confidence) is not float:
-                check_proposal(answered)
-            action = answered.action
-            if type(action) is not Action or not 0.0 <= answered.confidence <= 1.0:
-                check_proposal(answered)
-            self._check_size(answered)
-            proposal = answered
-            before = ctx if self._alternatives is None else ctx.copy()
-            stage = "modulator"
-            final = self._guarded(proposal, ctx, self._modulate)
-            if self._alternatives is not None:
-                stage, ctx.component = "model", self._model_name
-                might = check_alternatives(self._alternatives(features, before.copy()), self._check_size)
-                stage = "modulator"
-                ctx.update(self._propensities(might, proposal, final, before, ctx))
-        except BaseException as error:
-            not_of_ours(error)
-            failure = self._failed(stage, ctx.component, error, ctx)
-            final = failed_closed(failure)
-            proposal = proposal or Proposal(_HOLD, 0.0, [failure.reason_code], {})
-        if self._learners:
-            learned = self._learn(Decided(final, ctx), ctx)
-            if learned is not None and failure is None:
-                if final.allowed and final.action is not _HOLD:
-                    self._take_back(final, ctx)
-                failure, final = learned, failed_closed(learned)
-                forget(ctx)
-        if self._recent is not None:
-            self._recent.decided(self._now_ms, failure is not None)
+        ctx, arm, items = self._admit(event, context, position)
+        features, proposal, final, failure = arm.decide(event, ctx, self.stopped, self._now_ms)
         if self._outcome is not None:
             # Its own context, because a component may have kept the one that it was shown.
             ctx = ctx.copy()
             ctx["eval.outcome"] = outcome
         elapsed = time.perf_counter_ns() - started
         ctx["mdm.latency_us"] = elapsed / 1000
-        return Decision(event, ctx, features, proposal, final, elapsed, failure)
+        decision = Decision(event, ctx, features, proposal, final, elapsed, failure)
+        if self.shadows:
+            self._ask_shadows(decision, items, context)
+        return decision
 
     def observe(self, fact: Fact) -> list[Failure]:
         """Let the components learn from a receipt or a command.
@@ -346,87 +289,37 @@ class Pipeline:
         """
         if not isinstance(fact, Decided):
             self.feedback_seq = fact.seq
-        if isinstance(fact, Executed) and self._recent is not None:
-            self._recent.executed(fact)
-        elif isinstance(fact, Commanded):
+        if isinstance(fact, Commanded):
             self.stopped = fact.name == "stop"
-        failures = []
-        for name, learn in self._learners:
-            try:
-                learn(fact)
-            except BaseException as error:
-                not_of_ours(error)
-                failures.append(describe("observe", name, error))
-        return failures
+        for shadow in self.shadows:
+            shadow.observe(fact)
+        if self.canary is None or isinstance(fact, Commanded):
+            return [failure for arm in self.arms() for failure in arm.observe(fact)]
+        key = fact.context.key if isinstance(fact, Decided) else fact.order.key
+        return (self.canary.arm if self.canary.takes(key) else self.main).observe(fact)
 
-    def _guarded(self, proposal: Proposal, ctx: Context, modulators: _Modulators) -> FinalDecision:
-        """What operations and modulators make of a proposal."""
-        final = FinalDecision(proposal.action, True, proposal.reasons, None, None, None, proposal.params)
-        if proposal.action is _HOLD:
-            return final
-        denied = ops.denial(final, ctx, self.stopped)
-        if denied is not None:
-            return denied
-        for modulate, name in modulators:
-            ctx.component = name
-            answer = modulate(proposal, final, ctx)
-            if answer is not final:
-                final = checked_final(answer)
-                self._check_size(final)
-                if final.action is _HOLD or not final.allowed:
-                    break
-        return final
-
-    def _propensities(
-        self, might: Alternatives, proposal: Proposal, final: FinalDecision, before: Context, ctx: Context
-    ) -> dict[str, Any]:
-        """Have the guards look at what else might have been proposed, each time as if it had been."""
-
-        def look(alternative: Proposal) -> FinalDecision:
-            seen = before.copy()
-            try:
-                return self._guarded(alternative, seen, self._look)
-            finally:
-                ctx.component = seen.component
-
-        return propensities(might, proposal, final, look) if might else {}
-
-    def _learn(self, fact: Decided, ctx: Context) -> Failure | None:
-        failure = None
-        for name, learn in self._learners:
-            ctx.component = name
-            try:
-                learn(fact)
-            except BaseException as error:
-                not_of_ours(error)
-                # A guard that could not count this decision must not see it carried out.
-                failure = failure or self._failed("observe", name, error, ctx)
-        return failure
-
-    def _take_back(self, final: FinalDecision, ctx: Context) -> None:
-        """Tell those that have learned of a decision that nothing will come of it."""
-        order = make_order(final, ctx, self._run_id)
-        for _, learn in self._learners:
-            with suppress(Exception):  # the decision has failed closed already
-                learn(Settled(0, order, "denied", ctx.get("now_ms")))
-
-    def _failed(self, stage: str, name: str, error: BaseException, ctx: Context) -> Failure:
-        if isinstance(error, DuplicateFeature):
-            name = error.givers
-        failure = describe(stage, name, error, ctx.step)
-        _log.warning("step %d: %s %s failed: %s (%s)", ctx.step, stage, name, failure.error, failure.place)
-        ctx["mdm.fail_closed"] = True
-        return failure
+    def _ask_shadows(self, decision: Decision, items: Mapping[str, Any], context: Mapping[str, Any] | None) -> None:
+        """Let the shadows decide for themselves, each in a context of its own, and note what they say."""
+        decided = decision.context
+        # A component of the pipeline may have kept the context, and must not learn of shadows from it.
+        decision.context = decided.copy()
+        for shadow in self.shadows:
+            recent = {} if shadow.arm.recent is None else shadow.arm.recent.context(self._now_ms)
+            given = deepcopy(dict(context)) if context else {}
+            own = Context({**items, **recent, **given}, decided.key, decided._event_id, decided.step, self._seed)
+            decision.context.update(shadow.watch(decision.event, own, decision, self.stopped, self._now_ms))
 
     def _open(self) -> None:
         self._opened: list[Component] = []
         try:
-            open_all(self.components(), self.build, self._opened)
+            open_all(chain.from_iterable(arm.components() for arm in self._all_arms()), self.build, self._opened)
         except BaseException:
             self.close()
             raise
 
-    def _admit(self, event: Event, context: Mapping[str, Any] | None, position: Position | None) -> Context:
+    def _admit(
+        self, event: Event, context: Mapping[str, Any] | None, position: Position | None
+    ) -> tuple[Context, Arm, dict[str, Any]]:
         key: Key = None
         step, now, what = self.step, self._now_ms, "key"
         items: dict[str, Any] = {"run_id": self._run_id}
@@ -452,8 +345,13 @@ class Pipeline:
         if self._wall:
             given = context.get("now_ms") if context else None
             now = items["now_ms"] = max(now, given if type(given) is int else time.time_ns() // 1_000_000)
-        if self._recent is not None:
-            items |= self._recent.context(now)
+        arm = self.main
+        if self.canary is not None:
+            items["mdm.arm"] = MAIN
+            if self.canary.takes(key):
+                arm, items["mdm.arm"] = self.canary.arm, CANARY
+        if arm.recent is not None:
+            items |= arm.recent.context(now)
         if self.feedback_seq:
             items["mdm.feedback_seq"] = self.feedback_seq
         if context:
@@ -461,17 +359,30 @@ class Pipeline:
         # From here on nothing can refuse the event any more.
         self._now_ms = now
         self.step = step + 1
-        return Context(items, key, event_id, step, self._seed)
+        return Context(items, key, event_id, step, self._seed), arm, items
 
 
+@attrs.frozen
 class PipelineParts:
-    """The deciding part of a configuration, built and not yet opened."""
+    """The deciding part of a configuration, built and not yet opened.
 
-    def __init__(self, options: PipelineOptions, features: list[Built], model: Built, modulators: list[Built]) -> None:
-        self.options = options
-        self.features = features
-        self.model = model
-        self.modulators = modulators
+    Attributes:
+        options: The table ``[pipeline]``.
+        features: The feature extractors.
+        model: The proposal model.
+        modulators: The modulators.
+        canary: What decides about a share of the keys, or None.
+        shadows: Challengers.
+        answers: Whether the configuration names a broker.
+    """
+
+    options: PipelineOptions
+    features: list[Built]
+    model: Built
+    modulators: list[Built]
+    canary: CanaryParts | None = None
+    shadows: Sequence[ShadowParts] = ()
+    answers: bool = False
 
     @classmethod
     def build(cls, builder: Builder) -> PipelineParts:
@@ -484,7 +395,20 @@ class PipelineParts:
         features = builder.all_of("features")
         if not builder.config.tables("features"):
             builder.one_of("features")
-        return cls(options, features, cast(Built, builder.one_of("model")), builder.all_of("modulators"))
+        model, modulators = cast(Built, builder.one_of("model")), builder.all_of("modulators")
+        canary, shadows = CanaryParts.build(builder, options), ShadowParts.build(builder, options)
+        return cls(options, features, model, modulators, canary, shadows, bool(builder.config.table("broker")))
+
+    @property
+    def group(self) -> int:
+        """Receipts are applied before the steps divisible by this."""
+        return self.options.group or (1 if self.options.clock == "wall" else _GROUP)
+
+    def challengers(self) -> Iterator[tuple[str, ArmParts]]:
+        """What decides besides, each with its section."""
+        if self.canary is not None:
+            yield "canary", self.canary.arm
+        yield from (("shadow", shadow.arm) for shadow in self.shadows)
 
     def pipeline(self, base_dir: Path, run_id: str = "local", run_dir: Path | None = None) -> Pipeline:
         """Open the pipeline.
@@ -514,46 +438,15 @@ class PipelineParts:
             switch_off_for=o.switch_off_for,
             max_features=o.max_features,
             max_text=o.max_text,
+            canary=None if self.canary is None else self.canary.canary(),
+            shadows=[shadow.shadow(self.answers, self.group) for shadow in self.shadows],
             run_id=run_id,
             base_dir=base_dir,
             run_dir=run_dir,
         )
 
 
-def _unlimited(_stage: str, _component: Component, _name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    return method
-
-
 def _as_dict(event: Event) -> dict[str, Any]:
     if not isinstance(event, Mapping):
         raise InvalidEvent("not_an_object", f"an event is a mapping, not {type(event).__name__}")
     return dict(event)
-
-
-def _unique_names(components: Iterable[Component]) -> Callable[[Component], str]:
-    """Name every component, so that of two with the same id each has random draws and failures of its own."""
-    names: dict[int, str] = {}
-    for component in components:
-        name, number = name_of(component), 2
-        while name in names.values():
-            name = f"{name_of(component)}#{number}"
-            number += 1
-        names[id(component)] = name
-    return lambda component: names[id(component)]
-
-
-class _Merge:
-    """Merges what several extractors gave, and knows who gave a name first."""
-
-    def __init__(self) -> None:
-        self.features: Features = {}
-        self._givers: list[tuple[str, Features]] = []
-
-    def add(self, name: str, features: Features) -> None:
-        if not isinstance(features, dict):
-            raise ContractError("features must be a dict")
-        for giver, given in self._givers:
-            if not given.keys().isdisjoint(features):
-                raise DuplicateFeature(giver, name)
-        self._givers.append((name, features))
-        self.features = {**self.features, **features}

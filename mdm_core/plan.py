@@ -13,7 +13,7 @@ import msgspec
 
 from mdm_core._version import __version__
 from mdm_core.building import Builder, Built, paths
-from mdm_core.config import Config, DurabilityOptions, ExecutionOptions, load_config
+from mdm_core.config import CHALLENGERS, Config, DurabilityOptions, ExecutionOptions, load_config
 from mdm_core.options import jsonable
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plugins import Registry
@@ -83,6 +83,7 @@ class Plan:
         yield from (("features", b) for b in self.parts.features)
         yield "model", self.parts.model
         yield from (("modulators", b) for b in self.parts.modulators)
+        yield from ((section, b) for section, arm in self.parts.challengers() for b in arm.built())
         if self.broker is not None:
             yield "broker", self.broker
         if self.redactor is not None:
@@ -94,6 +95,8 @@ class Plan:
         """The configuration with all defaults filled in and no secret in it."""
         document: dict[str, Any] = {"pipeline": attrs.asdict(self.parts.options)}
         for section, built in self.built():
+            if section in CHALLENGERS:
+                continue
             if isinstance(self.config.document.get(section), list):
                 document.setdefault(section, []).append(built.resolved)
             else:
@@ -101,6 +104,10 @@ class Plan:
         if self.broker is not None:
             document["execution"] = attrs.asdict(self.execution)
         document["durability"] = attrs.asdict(self.durability)
+        if self.parts.canary is not None:
+            document["canary"] = self.parts.canary.resolved()
+        if self.parts.shadows:
+            document["shadow"] = [shadow.resolved() for shadow in self.parts.shadows]
         if self.redactor is None:
             document["redaction"] = {"use": "none"}
         return document
@@ -135,6 +142,7 @@ class Plan:
     def _file_hashes(self) -> dict[str, str]:
         base = self.config.path.parent
         found = [path for _, built in self.built() for path in built.files]
+        found += [path for _, arm in self.parts.challengers() for path in arm.files]
         hashes = {str(path): _sha256(base / path) for path in found if (base / path).is_file()}
         private = [p for _, built in self.built() for p in built.private]
         hidden = {component_id: _private_hash(base, values) for component_id, values in private}

@@ -45,7 +45,6 @@ from mdm_core.summary import Status, Summary, Tally
 from mdm_core.values import Idle, Position, Record, Reject
 
 _END = object()
-_GROUP = 64
 _PULSE = 512
 
 Progress = Callable[[int, int | None], None]
@@ -432,8 +431,7 @@ class Run:
         return SourceFailed(f"source {self._source.component_id} failed: {failure.error}{reason}")
 
     def _group(self) -> int:
-        options = self.plan.parts.options
-        return options.group or (1 if options.clock == "wall" else _GROUP)
+        return self.plan.parts.group
 
     def _total(self) -> int | None:
         try:
@@ -480,6 +478,8 @@ class Run:
                 continue
             if counts:
                 found[free_name(component.component_id, found)] = counts
+        for shadow in self._pipeline.shadows if self._pipeline is not None else ():
+            found[f"shadow {shadow.name}"] = {name: number for name, number in shadow.counts.items() if number}
         return found
 
     def _errors(self) -> dict[str, int]:

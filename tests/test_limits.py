@@ -136,10 +136,10 @@ class TestNothingConfigured:
         features, model, guard = Counts(), Acts(), Learns()
         pipeline = Pipeline(features=features, model=model, modulators=[guard])
         assert pipeline.limits is None
-        assert features.extract == pipeline._extract[0][0]
-        assert model.propose == pipeline._propose
-        assert [(guard.modulate, "Learns")] == pipeline._modulate
-        assert [("Learns", guard.observe)] == pipeline._learners
+        assert features.extract == pipeline.main._extract[0][0]
+        assert model.propose == pipeline.main._propose
+        assert [(guard.modulate, "Learns")] == pipeline.main._modulate
+        assert [("Learns", guard.observe)] == pipeline.main._learners
 
 
 class TestTooLong:

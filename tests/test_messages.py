@@ -175,7 +175,8 @@ class TestSections:
         """An unknown section is told with the one that may be meant."""
         assert refuse('[modulator]\nuse = "toy.vip"\n') == [
             "pipeline.toml:1 [modulator]: unknown section (did you mean 'modulators'?); sections: "
-            "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, source, trace"
+            "broker, canary, durability, execution, features, model, modulators, observers, pipeline, redaction, "
+            "shadow, source, trace"
         ]
 
     def test_key_above_all_sections(self, refuse: Refuse) -> None:
@@ -699,8 +700,8 @@ class TestOverrides:
             (
                 "modle.threshold=0.7",
                 "--set [modle]: unknown section (did you mean 'model'?); sections: "
-                "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, "
-                "source, trace",
+                "broker, canary, durability, execution, features, model, modulators, observers, pipeline, redaction, "
+                "shadow, source, trace",
             ),
             (
                 "broker.idempotent=true",
@@ -787,7 +788,8 @@ key = 7
 """
         assert refuse(text) == [
             "pipeline.toml:1 [pipline]: unknown section (did you mean 'pipeline'?); sections: "
-            "broker, durability, execution, features, model, modulators, observers, pipeline, redaction, source, trace",
+            "broker, canary, durability, execution, features, model, modulators, observers, pipeline, redaction, "
+            "shadow, source, trace",
             "pipeline.toml:6 [source] count: must be at least 0, got -1",
             "pipeline.toml:7 [source] keys: expected whole number, got text",
             "pipeline.toml:8 [source] color: unknown option; options: count, keys",

@@ -49,6 +49,7 @@ EXTERNAL_KEY_REGISTRY: Final[Mapping[str, str]] = MappingProxyType(
         "mdm.latency_us": "how long deciding took, in microseconds (float)",
         "mdm.feedback_seq": "number of the last recorded input that was applied before the decision",
         "mdm.fail_closed": "true if something went wrong and the answer is HOLD for that reason",
+        "mdm.arm": "which arm of the pipeline has decided, 'main' or 'canary'",
         "mdm.propensity_proposed": "probability with which a model that randomises proposed this action and parameters",
         "mdm.propensity_taken": "probability of the action that was taken after the guards, however it came about",
         "mdm.propensities": "probability of each action after the guards, by name",
@@ -66,6 +67,11 @@ EXTERNAL_KEY_REGISTRY: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """The known trace keys and what they mean."""
+
+EXTERNAL_KEY_FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
+    {"mdm.shadow.": "what a shadow says, by the shadow's name: action, allowed, proposed, confidence, and what differs"}
+)
+"""The beginnings of trace keys of which there may be any number."""
 
 _CONTEXT_KEY: Final = re.compile(r"[a-z0-9_]+")
 _TRACE_KEY: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
@@ -160,6 +166,7 @@ def validate_external_dict(
 def _key_error(key: str, strict: tuple[str, ...], mode: KeyMode) -> str | None:
     if not is_valid_external_key(key, mode):
         return "invalid_key"
-    if key.startswith(strict) and key not in EXTERNAL_KEY_REGISTRY:
+    known = key in EXTERNAL_KEY_REGISTRY or key.startswith(tuple(EXTERNAL_KEY_FAMILIES))
+    if key.startswith(strict) and not known:
         return "unregistered_key"
     return None

@@ -60,6 +60,7 @@ class TestRegistry:
             "exec.success_count",
             "exec.total_latency_ms",
             "harness.fail_closed",
+            "mdm.arm",
             "mdm.fail_closed",
             "mdm.feedback_seq",
             "mdm.latency_us",
@@ -163,6 +164,14 @@ class TestValidateExternalDict:
         actual = validate_external_dict(external, require_registry_for_prefixes=prefixes)
 
         assert ["unregistered_key:mdm.mine"] == actual
+
+    def test_families(self) -> None:
+        """Keys of which there may be any number are known by their beginning."""
+        external = {"mdm.shadow.new.action": "ACT", "mdm.shadowed": 1}
+
+        actual = validate_external_dict(external, require_registry_for_prefixes=["mdm"])
+
+        assert ["unregistered_key:mdm.shadowed"] == actual
 
     def test_one_error_a_key(self) -> None:
         """A key of a wrong format is not looked up as well."""
