@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 DEBUG_VARIABLE = "MDM_DEBUG"
 _GROUP = "mdm.commands"
-_OWN = {
+OWN = {
     name: f"mdm_core.cli.{name.replace('-', '_')}"
     for name in (
         "check",
         "check-plugin",
         "completion",
         "dead-letter",
+        "doctor",
         "new",
         "plugins",
         "release",
@@ -46,19 +47,23 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all subcommands."""
-        return sorted({*_OWN, *(name.partition(".")[0] for name in _theirs())})
+        return sorted({*OWN, *(name.partition(".")[0] for name in _theirs())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one subcommand."""
-        if cmd_name in _OWN:
-            command: click.Command = import_module(_OWN[cmd_name]).command
+        if cmd_name in OWN:
+            command: click.Command = import_module(OWN[cmd_name]).command
             return command
         theirs = _theirs()
         added = {name.partition(".")[2]: c for name, c in theirs.items() if name.startswith(f"{cmd_name}.")}
         claims = theirs.get(cmd_name, [])
         if not added:
-            return _load(cmd_name, claims) if claims else None
-        group = _load(cmd_name, claims) if claims else click.Group(cmd_name, help="Commands that plugins have added.")
+            return load_command(cmd_name, claims) if claims else None
+        group = (
+            load_command(cmd_name, claims)
+            if claims
+            else click.Group(cmd_name, help="Commands that plugins have added.")
+        )
         return _Extended(group, claims, added) if isinstance(group, click.Group) else _alone(group, added)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -70,7 +75,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands; a plugin's is not imported for it, and so can neither break nor slow the help."""
-        rows = [(name, import_module(module).command.get_short_help_str(90)) for name, module in sorted(_OWN.items())]
+        rows = [(name, import_module(module).command.get_short_help_str(90)) for name, module in sorted(OWN.items())]
         origins: dict[str, list[Plugin]] = {}
         for name, claims in _theirs().items():
             origins.setdefault(name.partition(".")[0], []).extend(claims)
@@ -95,7 +100,7 @@ class _Extended(click.Group):
         own, added = self._group.get_command(ctx, cmd_name), self._added.get(cmd_name)
         if added is None:
             return own
-        return _load(f"{self.name} {cmd_name}", added if own is None else [*self._claims, *added])
+        return load_command(f"{self.name} {cmd_name}", added if own is None else [*self._claims, *added])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own = {name: self._group.get_command(ctx, name) for name in self._group.list_commands(ctx)}
@@ -108,7 +113,7 @@ class _Extended(click.Group):
 def _theirs() -> dict[str, list[Plugin]]:
     from mdm_core.scanning import installed  # `mdm run` and `mdm --version` need no scan for commands
 
-    return {name: claims for name, claims in installed(_GROUP).items() if name.partition(".")[0] not in _OWN}
+    return {name: claims for name, claims in installed(_GROUP).items() if name.partition(".")[0] not in OWN}
 
 
 def _from(claims: list[Plugin]) -> str:
@@ -123,7 +128,16 @@ def _alone(command: click.Command, added: dict[str, list[Plugin]]) -> click.Comm
     return command
 
 
-def _load(name: str, claims: list[Plugin]) -> click.Command:
+def load_command(name: str, claims: list[Plugin]) -> click.Command:
+    """Import a plugin's command.
+
+    Args:
+        name: As the user types it.
+        claims: The distributions that claim it.
+
+    Raises:
+        PluginError: It cannot be used.
+    """
     from mdm_core.errors import PluginError
     from mdm_core.wording import one_line
 

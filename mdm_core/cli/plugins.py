@@ -9,6 +9,7 @@ import click
 
 from mdm_core.cli.options import echo_json, json_option
 from mdm_core.errors import PluginError
+from mdm_core.installation import Installation
 from mdm_core.kinds import kind_of
 from mdm_core.options import OptionField, describe_type, jsonable, option_fields
 from mdm_core.plugins import Registered, Registry
@@ -21,14 +22,18 @@ from mdm_core.scanning import Plugin
 def command(name: str | None, as_json: bool) -> None:
     """List what is installed; with the NAME of a plugin or component, its options.
 
-    A plugin that is broken is listed with its error and breaks nothing.
+    A plugin that is broken is listed with its error and breaks nothing. What was meant to be a plugin and is not seen
+    is told on standard error.
     """
     registry = Registry()
     if name is None:
         described = [_describe(registry, plugin) for plugin in sorted(registry.installed)]
         echo_json(described) if as_json else _show_all(described)
+        _show_unseen()
         return
     plugin, _, component = name.partition(".")
+    if plugin not in registry.installed:
+        _show_unseen()
     registry.components(plugin)
     described = [_describe(registry, plugin)]
     if component:
@@ -92,6 +97,11 @@ def _show_all(described: list[dict[str, Any]]) -> None:
             click.echo(f"  {component['id']:<26} {component['kind']:<18} {component['help']}".rstrip())
             if component["error"]:
                 click.secho(f"    broken: {component['error']}", fg="red")
+
+
+def _show_unseen() -> None:
+    for text in Installation().unseen():
+        click.echo(f"not seen: {text}", err=True)
 
 
 def _show_one(plugin: dict[str, Any]) -> None:
