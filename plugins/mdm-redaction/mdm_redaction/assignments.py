@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from string import ascii_letters, digits
 
 from mdm_redaction.detector import Detector, Finder, Span, lower_case
 from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_random
@@ -22,16 +21,17 @@ _SIGN_GATE = r"(?:\\*[\"'`]|%2[27]|&quot;|&#34;|[\])])*\s*(?:[=:]|%3[ADad])"
 _KEY_GATE = r"(?i:\bkeys?|\bauth|\bpass)(?:\\*[\"'`]|%22)?\s*(?:[=:]|%3[ADad])+>?[\s\"'`\\]*[A-Za-z0-9+/_=.-]{16}"
 _QUOTE = re.compile(_OPENING)
 _BARE = re.compile(
-    r"(?:[^\s\"'`&;<>,%\\\x00]|%(?!26|22|27|3B|0A)|\\(?![nrt\"'])|[,;](?![\s\x00]|[\w.-]{1,40}(?:[=:]|\Z)|\Z)){1,4096}"
+    r"(?:[^\s\"'`&;<>,%\\\x00]++|%(?!26|22|27|3B|0A)|\\(?![nrt\"'])|[,;](?![\s\x00]|[\w.-]{1,40}(?:[=:]|\Z)|\Z))+"
 )
+_LONGEST = 4096
 _DRAWN = re.compile(r"[A-Za-z0-9+/_~.=-]{16,200}")
 _LINE = re.compile(r"[^\r\n\"'\x00]{1,8000}")
-_OF_KEYS = ascii_letters + digits + "_.- "
+_OF_KEYS = re.compile(r"[A-Za-z0-9_. -]*")
 _HEADER = re.compile(r"(?:set-?)?cookie\Z|(?:proxy-)?authorization\Z", re.IGNORECASE)
 _CODE = re.compile(r"(?:new |await )?[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)*[(\[]?")
 _NUMERIC = re.compile(r"[\d.,:%/-]{1,11}\Z")
 _COUNTED = re.compile(r"auth|conn|cookie|cred|key|sess|sig|token", re.IGNORECASE)
-_FOR_WORDS = re.compile(r"pass|pw|senha|contrase|wort|secret", re.IGNORECASE)
+_FOR_WORDS = re.compile("pass|pw|senha|contrase|wort|secret")
 _ENDS = re.compile(r"[ \t]*(?:[\r\n\x00;,|\"'`})\]&]|\\n|\Z)")
 _LAST_OF_KEY = 80
 _TELLING = ASKING | BOARD_PARTS | COUNTING
@@ -108,7 +108,7 @@ def _value(text: str, match: re.Match[str], hides: Hides) -> Span | None:
     if match["sign"] == ":" and _HEADER.search(key):
         line = _LINE.match(text, match.end())
         return line.span() if line is not None and _is_header(line.group().split()) else None
-    found = _BARE.match(text, match.end())
+    found = _BARE.match(text, match.end(), match.end() + _LONGEST)
     if found is None:
         return None
     start, end = found.start(), found.start() + len(found.group().rstrip(" \t.,:;!?)]}"))
@@ -117,9 +117,10 @@ def _value(text: str, match: re.Match[str], hides: Hides) -> Span | None:
 
 def _key(text: str, match: re.Match[str]) -> str:
     """The name that is assigned to, with up to two words before it."""
-    before = text[max(0, match.start() - _LAST_OF_KEY) : match.start()]
-    last = before[len(before.rstrip(_OF_KEYS)) :].split(" ")[-3:]
-    return " ".join(last) + text[match.start() : match.end("name")]
+    # Backwards, for a regular expression can only be anchored where it begins, and rstrip takes its time.
+    before = text[max(0, match.start() - _LAST_OF_KEY) : match.start()][::-1]
+    last = before[: _OF_KEYS.match(before).end()].split(" ", 3)[:3]  # type: ignore[union-attr]
+    return " ".join(last)[::-1] + text[match.start() : match.end("name")]
 
 
 def _is_secret_name(key: str, hides: Hides) -> bool:
@@ -147,7 +148,7 @@ def _quoted(text: str, quote: re.Match[str]) -> Span:
         closing = re.compile(rf"(?<!\\)(?:\\\\)*{opening}|\x00")
     else:
         closing = re.compile(re.escape(opening) + r"|\x00")
-    limit = start + 4096
+    limit = start + _LONGEST
     end = closing.search(text, start, limit)
     if end is None:
         return start, min(limit, len(text))
@@ -164,7 +165,7 @@ def _fits(text: str, key: str, match: re.Match[str], start: int, end: int) -> bo
         return True
     if not is_wordlike(value.strip("()[]{}")):
         return True
-    if value.lower() in _NO_PASSWORDS or not _FOR_WORDS.search(key):
+    if value.lower() in _NO_PASSWORDS or not _FOR_WORDS.search(key.lower()):
         return False
     return _ENDS.match(text, end) is not None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import TypeAlias
 
@@ -22,6 +24,7 @@ Check: TypeAlias = Callable[[re.Match[str]], bool]
 _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _WORDS = re.compile(r"[^\W\d_]+|[#§]")
 _SENTENCE_END = re.compile(r"(?<!\b\w\w)(?<!\b\w\w\w)[.!?]\s")
+_DIGIT = re.compile("[0-9]")
 _BEFORE = 30
 
 
@@ -103,6 +106,53 @@ def in_any_case(pattern: str, check: Check | None = None, *, group: int = 0) -> 
     return find
 
 
+def behind_words(words: Iterable[str], pattern: str, check: Check, *, group: int, within: int) -> Finder:
+    """Make a finder from an expression that begins with one of several words.
+
+    There are so many such expressions that looking for the words of all of them with ``re`` would take too long.
+
+    Args:
+        words: The words.
+        pattern: As in ``by_pattern``.
+        check: As in ``by_pattern``.
+        group: As in ``by_pattern``.
+        within: In so many characters behind the word there is a digit, if the expression matches.
+
+    Returns:
+        The finder.
+    """
+    match_at, literals = re.compile(pattern, re.ASCII).match, [word.lower() for word in words]
+
+    def find(text: str) -> Iterator[Span | None]:
+        lower = lower_case(text)
+        for word in literals:
+            start = lower.find(word)
+            while start >= 0:
+                end = start + len(word)
+                match = match_at(text, start) if _DIGIT.search(text, end, end + within) else None
+                if match is not None:
+                    yield match.span(group) if check(match) else None
+                    end = match.end()
+                start = lower.find(word, end)
+
+    return find
+
+
+def beginning(words: Iterable[str]) -> str:
+    """Write words as an expression that finds them where a word begins.
+
+    It begins with the first letters, for which ``re`` looks several times faster than for a place behind no letter.
+
+    Args:
+        words: Expressions in lower case, each beginning with a letter that stands for itself.
+    """
+    by_first: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        by_first[word[0]].append(word[1:])
+    return "|".join(rf"{first}(?<![a-z]{first})(?:{'|'.join(rest)})" for first, rest in by_first.items())
+
+
+@lru_cache(maxsize=1)  # for one detector after the other asks for the same
 def lower_case(text: str) -> str:
     """Write a text in lower case, in as many characters."""
     lower = text.lower()

@@ -14,10 +14,12 @@ from mdm_redaction.triage import Triage
 Detectors: TypeAlias = Sequence[Detector]
 _Found: TypeAlias = tuple[int, int, Detector | None]
 
-_LEAST_PLACES = 2000
-_CHARACTERS_A_PLACE = 32
+_LEAST_PLACES = 1200
+_CHARACTERS_A_PLACE = 48
 _ROUNDS = 3
 _LONG = 16_384
+# A long text that wakes more detectors is a list of secrets, or made to take long.
+_MANY = 60
 _SHORTEST = 6
 _REPLACED = "\ufffd"
 
@@ -85,7 +87,8 @@ class Scanner:
         """Redact texts until nothing more is found in what they have become; long ones only as often as time allows."""
         # A mark brings no literal but its own, so that no other detectors can wake up later.
         detectors = self._triage.of(SEPARATOR.join([*(now[text] for text in pending), self._mark(""), ""]))
-        for _ in range(2 if long else _ROUNDS):
+        rounds = _ROUNDS if not long else 2 if len(detectors) <= _MANY else 1
+        for _ in range(rounds):
             results = self._all({now[text] for text in pending}, detectors)
             pending = [text for text in pending if now[text] in results]
             now |= {text: results[now[text]] for text in pending}

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from mdm_redaction.formats import FORMATS
+from mdm_redaction.personal.national import IDS
 from mdm_redaction.vocabulary import ANCHORS
 
 SIZE = 65_536
@@ -49,6 +50,11 @@ _PIECES = (
     *ANCHORS,
     *(known.prefixes[0] + "a1" for known in FORMATS),
 )
+_WORDS = [
+    *ANCHORS,
+    *(prefix for known in FORMATS for prefix in known.prefixes),
+    *(word for known in IDS for word in known.called),
+]
 
 
 def hostile(r: Random, mixtures: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -87,6 +93,9 @@ def _shapes() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "numbers in one text", {"a": ",".join(str(4111111111111111 + i * 10) for i in range(3800))}
     yield "JSON of many secrets", {"a": json.dumps([{"password": "x"}] * 3400)}
     yield "JSON in JSON", {"a": _nested()}
+    yield "everything that wakes a detector", {"a": " ".join(_WORDS * (SIZE // len(" ".join(_WORDS)) + 1))[:SIZE]}
+    yield "the same, and behind each a key", {"a": " a1B2c3D4e5F6g7H8 ".join(_WORDS * 9)[:SIZE]}
+    yield "the same once, and digits", {"a": " ".join(_WORDS) + " 1 2 3 4" * (SIZE // 10)}
     yield "brackets", {"a": "[" * 30_000 + "]" * 30_000}
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mdm_redaction.detector import Detector, by_pattern
+from mdm_redaction.detector import Detector, behind_words, by_pattern
 from mdm_redaction.personal.national import IDS, NationalId
 from mdm_redaction.personal.numbers import is_apart, plain_of
+
+_WITHIN = 40
 
 
 def national_id_detectors() -> Iterator[Detector]:
@@ -28,10 +30,12 @@ def _called_id(known: NationalId) -> Detector:
     return Detector(
         "national_id",
         known.name,
-        by_pattern(
+        behind_words(
+            known.called,
             rf"(?<![A-Za-z])(?:{called})(?![a-z]{{0,2}}\s?\d{{1,4}}\b\s[a-z])[^\x00\n]{{0,28}}?(?<![A-Za-z0-9])((?i:{known.shape}))(?![A-Za-z0-9])",
             is_valid,
             group=1,
+            within=_WITHIN,
         ),
         gate=rf"[^A-Za-z](?:{called})[^\x00\n]*[0-9]",
         literals=tuple(word.lower() for word in known.called),

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 
-from mdm_redaction.detector import Detector, by_pattern, in_any_case, words_before
+from mdm_redaction.detector import Detector, beginning, by_pattern, in_any_case, words_before
 from mdm_redaction.personal.numbers import THINGS, digits_of, is_about, is_apart
 
 _PHONES = frozenset("call cell fax handy mob mobile phone ruf rufnummer sms tel telefon telephone whatsapp".split())
 _SHORTEST = 9
 _CALLED = (
-    r"(?:phone|telephone|tel|mobile|mob|cell|fax|call|sms|text|whatsapp|signal|dial|ring|reach(?: me| us)?(?: at| on)?|"
-    r"contact|hotline|handy|telefon|telefono|teléfono|téléphone|móvil|movil|portable|celular|rufnummer|mobil|msisdn|"
-    r"telefoon|numer|tfno|电话|電話|手机)"
+    *("phone", "telephone", "tel", "mobile", "mob", "cell", "fax", "call", "sms", "text", "whatsapp", "signal", "dial"),
+    *("ring", "reach(?: me| us)?(?: at| on)?", "contact", "hotline", "handy", "telefon", "telefono", "teléfono"),
+    *(
+        "téléphone",
+        "móvil",
+        "movil",
+        "portable",
+        "celular",
+        "rufnummer",
+        "mobil",
+        "msisdn",
+        "telefoon",
+        "numer",
+        "tfno",
+    ),
+    *("电话", "電話", "手机"),
 )
 _SEP = r"(?:[ \u00a0.\-/]| ?\(| ?\) ?| ?- ?|\(0\))"
 _NATIONAL = (
@@ -89,12 +102,12 @@ def phone_detectors() -> list[Detector]:
             "phone",
             "numbers beside a word for telephone",
             in_any_case(
-                rf"(?<![a-z]){_CALLED}s?[\s_.-]{{0,2}}(?:number|num|no|nr|nummer|#|is|was|me|us|at|on|to|:|=)?[\s_.:：=#\"'(-]{{0,4}}"
-                rf"(?:number|num|no|nr|is|at|on)?[\s.:=#\"'-]{{0,3}}(\+?\(?\d(?:{_SEP}?\d){{5,14}})(?![\d:]|\.\d)",
+                rf"(?:{beginning(_CALLED)})s?+[\s_.-]{{0,2}}+(?:number|num|no|nr|nummer|#|is|was|me|us|at|on|to|:|=)?[\s_.:：=#\"'(-]{{0,4}}+"
+                rf"(?:number|num|no|nr|is|at|on)?+[\s.:=#\"'-]{{0,3}}+(\+?\(?\d(?:{_SEP}?\d){{5,14}})(?![\d:]|\.\d)",
                 _is_told,
                 group=1,
             ),
-            gate=rf"[^A-Za-z](?i:{_CALLED})[^0-9\x00]*[0-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){{5}}",
+            gate=rf"[^A-Za-z](?i:{'|'.join(_CALLED)})[^0-9\x00]*[0-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){{5}}",
             literals=(
                 *(
                     "tel",
