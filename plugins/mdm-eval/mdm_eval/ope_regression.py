@@ -72,6 +72,7 @@ def _some(chosen: Bools, random: np.random.Generator) -> Ints:
 def _predict(features: Floats, rewards: Floats, rows: Ints, inside: Bools, make_model: MakeModel) -> Any:
     if len(rows) < LEAST or not features.shape[1]:
         return rewards[rows].mean() if len(rows) else rewards.mean()
-    model = make_model()
-    model.fit(features[rows], rewards[rows])
+    model, seen = make_model(), features[rows]
+    # A column without any value says nothing, and scikit-learn's trees cannot be fitted on one.
+    model.fit(np.where(np.isnan(seen).all(axis=0), 0.0, seen), rewards[rows])
     return model.predict(features[inside])

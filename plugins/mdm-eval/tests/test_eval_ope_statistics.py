@@ -214,6 +214,16 @@ class TestCrossFitting:
         predicted = cross_fitted(features, np.zeros(4000, np.int64), rewards, 1, boosted(np.array([True])))
         assert pytest.approx(rewards, abs=0.01) == predicted[:, 0]
 
+    def test_column_without_values(self) -> None:
+        """A feature that is never there where an action was taken does not keep the others from being used."""
+        random = np.random.default_rng(0)
+        features, taken = random.random((2000, 3)), random.integers(0, 2, 2000)
+        rewards = (features[:, 2] > 0.5).astype(np.float64)
+        features[taken == 0, 0] = features[taken == 0, 1] = np.nan
+        predicted = cross_fitted(features, taken, rewards, 2, boosted(np.array([False, False, False])))
+        far = np.abs(features[:, 2] - 0.5) > 0.05
+        assert pytest.approx(rewards[far], abs=0.05) == predicted[far, 0]
+
     def test_rare_actions_are_worth_their_mean(self) -> None:
         """An action that was taken too seldom to fit on is worth its mean, and one never taken that of all."""
         taken = np.repeat([0, 1], LEAST // 2)
