@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -11,7 +12,7 @@ from mdm_core.admission import ABSENT, getter
 from mdm_core.redacting import MASK
 
 from mdm_eval.comparing import Packet
-from mdm_eval.explain_flips import Flip, feature_flips, option_flips
+from mdm_eval.explain_flips import Flip, feature_flips, guard_flips, option_flips
 from mdm_eval.explain_moment import Moment, Said
 from mdm_eval.explain_reaching import Unreachable, moment_of
 from mdm_eval.explain_score import Part, Score, score_of, told_score
@@ -19,7 +20,7 @@ from mdm_eval.explain_survey import Survey
 from mdm_eval.flips import recorded_label
 from mdm_eval.marks import is_marked, marked_paths
 from mdm_eval.rebuilding import changed_versions
-from mdm_eval.session import Session
+from mdm_eval.session import Session, Wanted
 
 _EXECUTION = "exec."
 _FOUND_OUT_LATER = ("exec.", "eval.", "mdm.")
@@ -83,7 +84,9 @@ class Explanation:
         return told
 
 
-def explain(past: PastRun, step: int | None = None, event_id: str | None = None) -> Explanation:
+def explain(
+    past: PastRun, step: int | None = None, event_id: str | None = None, config: Path | None = None
+) -> Explanation:
     """Explain a decision.
 
     Model and guards are asked again in the moment of the decision, without changing what they remember; where that is
@@ -93,9 +96,11 @@ def explain(past: PastRun, step: int | None = None, event_id: str | None = None)
         past: The run.
         step: Number of the decision, or None.
         event_id: Id of its event, or None.
+        config: The run's pipeline file, where what the run has recorded of it is not enough.
 
     Raises:
         UsageError: There is no such decision.
+        ConfigError: The pipeline file is wrong.
     """
     survey = Survey.make(past, step, event_id)
     found = _recorded(past, survey.packet)
@@ -103,13 +108,13 @@ def explain(past: PastRun, step: int | None = None, event_id: str | None = None)
         found.why_not = "it failed closed, so there is nothing that was weighed"
         return found
     try:
-        with moment_of(past, survey.packet) as (moment, session, name):
+        with moment_of(past, survey.packet, Wanted(config)) as (moment, session, name):
             found.decided_again = name
             found.same = moment.is_recorded(survey.packet, session.redaction.packet_redactor())
             if not found.same or not moment.whole:
                 found.why_not = "it does not come out as it was recorded when it is decided again"
             else:
-                _ask(found, moment, session, survey, past)
+                _ask(found, moment, session, survey)
     except Unreachable as why:
         found.why_not = str(why)
     return found
@@ -138,12 +143,15 @@ def _recorded(past: PastRun, packet: Packet) -> Explanation:
     )
 
 
-def _ask(found: Explanation, moment: Moment, session: Session, survey: Survey, past: PastRun) -> None:
+def _ask(found: Explanation, moment: Moment, session: Session, survey: Survey) -> None:
     hidden = _hidden_features(survey.packet, moment)
     decision = moment.decision
     found.score = _redacted_score(score_of(moment), hidden)
     found.guards = [_redacted(said, session) for said in moment.guarded(decision.proposal, decision.features)[1]]
-    found.flips = feature_flips(moment, survey.variations, hidden) + option_flips(moment, past)
+    found.flips = feature_flips(moment, survey.variations, hidden) + guard_flips(moment)
+    packet = survey.packet
+    if not (hidden or is_marked(packet["mdm"]["params"]) or is_marked((packet["mismatch"] or {}).get("metadata"))):
+        found.flips += option_flips(moment)
 
 
 def _hidden_features(packet: Packet, moment: Moment) -> frozenset[str]:

@@ -8,7 +8,7 @@ from math import isfinite, nextafter
 from typing import Any
 
 import attrs
-from mdm_core import Component, MdmError, PastRun
+from mdm_core import Component, MdmError
 from mdm_core.lifecycle import name_of
 from mdm_core.options import children_of, option_fields
 
@@ -16,7 +16,6 @@ from mdm_eval.explain_moment import Moment
 from mdm_eval.explain_score import probability_of
 from mdm_eval.explain_survey import Variation
 from mdm_eval.flips import label_of
-from mdm_eval.rebuilding import recorded_config
 
 _FARTHEST = 8.0
 _NEAREST = 1 / 64
@@ -67,47 +66,57 @@ def feature_flips(moment: Moment, variations: Mapping[str, Variation], hidden: f
     return sorted(found, key=lambda flip: (flip.distance is None, flip.distance or 0.0, flip.name))
 
 
-def option_flips(moment: Moment, past: PastRun) -> list[Flip]:
+def option_flips(moment: Moment) -> list[Flip]:
     """Find values of options that lead to another decision: thresholds of the model, and limits of a guard that denies.
 
+    Such a value gives away what it is compared with, so it may only be told where nothing is hidden.
+
     Args:
         moment: The moment of the decision.
-        past: The run.
     """
+    return [*_of_threshold(moment), *_of_denier(moment)]
+
+
+def guard_flips(moment: Moment) -> list[Flip]:
+    """Find out what comes of the decision without the guard that denies it.
+
+    Args:
+        moment: The moment of the decision.
+    """
+    number = _denier(moment)
+    if number is None:
+        return []
+    becomes = label_of(moment.look(moment.decision.features, without=number))
+    name = name_of(moment.pipeline.modulators[number])
+    return [] if becomes == label_of(moment.decision) else [Flip("guard", name, None, None, None, becomes)]
+
+
+def _of_threshold(moment: Moment) -> list[Flip]:
     probability = probability_of(moment.decision.proposal)
-    found = []
     for path, part in _parts(("model",), moment.pipeline.model):
-        if _is_number(getattr(part, "threshold", None)):
-            for value in (probability, nextafter(probability, 2.0)):
-                found += _verified(moment, past, (*path, "threshold"), part.threshold, value)  # type: ignore[attr-defined]
-    return found[:1] + guard_flips(moment, past)
+        threshold = getattr(part, "threshold", None)
+        for value in (probability, nextafter(probability, 2.0)) if _is_number(threshold) else ():
+            found = _verified(moment, (*path, "threshold"), threshold, value)
+            if found:
+                return found
+    return []
 
 
-def guard_flips(moment: Moment, past: PastRun) -> list[Flip]:
-    """Find what would have kept the guard that denies from it: the nearest value of an option, or its absence.
-
-    Args:
-        moment: The moment of the decision.
-        past: The run.
-    """
-    decision = moment.decision
-    if decision.final.allowed or not moment.whole:
-        return []
-    said = [s.said for s in moment.guarded(decision.proposal, decision.features)[1] if s.guard != "operations"]
-    if "denied" not in said:
-        return []
-    number = said.index("denied")
-    guard = moment.pipeline.modulators[number]
-    found: list[Flip] = []
-    for path, part in _parts(("modulators", number), guard):
+def _of_denier(moment: Moment) -> Iterator[Flip]:
+    number = _denier(moment)
+    for path, part in () if number is None else _parts(("modulators", number), moment.pipeline.modulators[number]):
         for name in _limits(part):
-            value = _least(moment, part, name)
-            if value is not None:
-                found += _verified(moment, past, (*path, name), getattr(part, name), value)
-    becomes = label_of(moment.look(decision.features, without=number))
-    if becomes != label_of(decision):
-        found.append(Flip("guard", name_of(guard), None, None, None, becomes))
-    return found
+            least = _least(moment, part, name)
+            if least is not None:
+                yield from _verified(moment, (*path, name), getattr(part, name), least)
+
+
+def _denier(moment: Moment) -> int | None:
+    """The number of the guard that denies."""
+    decision = moment.decision
+    told = moment.guarded(decision.proposal, decision.features)[1]
+    said = [s.said for s in told if s.guard != "operations"]
+    return said.index("denied") if "denied" in said else None
 
 
 def _of(moment: Moment, name: str, value: Any, variation: Variation) -> Iterator[Flip]:
@@ -224,12 +233,12 @@ def _bounds(guard: Component, name: str) -> Iterator[tuple[float, float]]:
             yield float("-inf") if low is None else low, float("inf") if high is None else high
 
 
-def _verified(moment: Moment, past: PastRun, path: tuple[str | int, ...], before: Any, after: Any) -> list[Flip]:
+def _verified(moment: Moment, path: tuple[str | int, ...], before: Any, after: Any) -> list[Flip]:
     """Have a pipeline with another value of an option decide."""
-    document = deepcopy(dict(recorded_config(past).document))
+    document = deepcopy(dict(moment.rebuilt.config.document))
     try:
         _put(document, path, after)
-        decision = moment.decide_by(document, past)
+        decision = moment.decide_by(document)
     except (MdmError, ValueError, LookupError, TypeError):
         return []
     becomes = label_of(decision)

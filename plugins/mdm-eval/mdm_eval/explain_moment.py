@@ -32,7 +32,7 @@ from mdm_core.state import veil_by
 
 from mdm_eval.again import Again
 from mdm_eval.comparing import Packet, Redact, differences
-from mdm_eval.rebuilding import Rebuilt, base_dir_of, recorded_config
+from mdm_eval.rebuilding import Rebuilt
 
 _VEIL = veil_by(b"explain")
 _ALL_REASONS = 1_000_000
@@ -175,22 +175,20 @@ class Moment:
         finally:
             self._asking.instead = None
 
-    def decide_by(self, document: dict[str, Any], base: Any) -> Decision:
+    def decide_by(self, document: dict[str, Any]) -> Decision:
         """Have a pipeline of another configuration decide, that remembers the same.
 
         Args:
             document: The configuration.
-            base: The run.
 
         Raises:
             MdmError: It cannot be built.
             ValueError: It cannot remember the same.
         """
-        config = recorded_config(base)
-        rebuilt = Rebuilt.of(Config(config.path, document, {}), base_dir_of(base))
+        rebuilt = Rebuilt.of(Config(self.rebuilt.config.path, document, {}), self.rebuilt.base_dir)
         asking = Asking()
         asking.instead = self.decision.features
-        with rebuilt.pipeline(str(base.run["run_id"]), asking) as pipeline:
+        with rebuilt.pipeline(self.pipeline.build.run_id, asking) as pipeline:
             pipeline.restore(*self._saved, _VEIL)
             return pipeline.decide(self._event, self._known, position=self._position)
 

@@ -39,7 +39,7 @@ class _NotWhole(Unreachable):
 
 
 @contextmanager
-def moment_of(past: PastRun, packet: Packet) -> Iterator[tuple[Moment, Session, str]]:
+def moment_of(past: PastRun, packet: Packet, wanted: Wanted) -> Iterator[tuple[Moment, Session, str]]:
     """Go back to the moment of a decision.
 
     Model and guards get the recorded features, where these are enough; else the run is decided again from its source,
@@ -48,22 +48,24 @@ def moment_of(past: PastRun, packet: Packet) -> Iterator[tuple[Moment, Session, 
     Args:
         past: The run.
         packet: What was recorded of the decision.
+        wanted: What the run was configured by.
 
     Yields:
         The moment, what is open, and what was decided from.
 
     Raises:
         Unreachable: Why there is no way back.
+        ConfigError: The pipeline file that is wanted is wrong.
     """
     ways: list[tuple[str, _Way]] = [("source", _by_source), ("recorded inputs", _by_inputs)]
-    rebuilt = _rebuild(past)
+    rebuilt = _rebuild(past, wanted)
     if not rebuilt.learns_features:
         ways.insert(0, ("recorded features", _by_features))
     why = ""
     for name, way in ways:
         with Session(past) as session:
             try:
-                moment = way(session, _rebuild(past), packet)
+                moment = way(session, _rebuild(past, wanted), packet)
             except InvalidEvent as error:
                 why = f"its event is not whole: {error.reason}"
                 continue
@@ -75,10 +77,12 @@ def moment_of(past: PastRun, packet: Packet) -> Iterator[tuple[Moment, Session, 
     raise Unreachable(why)
 
 
-def _rebuild(past: PastRun) -> Rebuilt:
+def _rebuild(past: PastRun, wanted: Wanted) -> Rebuilt:
     try:
-        return Wanted().rebuild(past)
+        return wanted.rebuild(past)
     except MdmError as error:
+        if wanted.config is not None:
+            raise
         raise Unreachable(str(error).partition("\n")[0]) from None
 
 

@@ -80,6 +80,10 @@ def _reader(past: PastRun, event_id: str | None) -> Any:
         raise UsageError(
             f"run {past.directory.name!r} reads no id from its events; give the number of the decision instead"
         )
+    if is_marked(path):
+        raise UsageError(
+            f"run {past.directory.name!r}: what names the id was redacted; give the number of the decision"
+        )
     get = getter(path)
 
     def read(packet: Packet) -> str | None:
@@ -111,7 +115,7 @@ def _missing(
 
 def _variation(column: Any) -> Variation:
     if column.texts is not None:
-        return Variation(texts=tuple(column.texts)[:_MOST_TEXTS])
+        return Variation(texts=tuple(text for text in column.texts if not is_marked(text))[:_MOST_TEXTS])
     values = column.values
     values = values[np.isfinite(values)]
     if not len(values):

@@ -13,9 +13,17 @@ from mdm_core.cli.options import echo_json, json_option, run_argument, runs_dir_
 @run_argument
 @click.argument("step", metavar="[STEP]", required=False, type=click.IntRange(min=0))
 @click.option("--id", "event_id", metavar="ID", help="The decision about the event of this id, in place of STEP.")
+@click.option(
+    "--config",
+    metavar="PIPELINE.toml",
+    type=click.Path(path_type=Path),
+    help="The run's pipeline file, where what the run has recorded of it is not enough.",
+)
 @runs_dir_option
 @json_option
-def explain(run: str, step: int | None, event_id: str | None, runs_dir: Path, as_json: bool) -> None:
+def explain(
+    run: str, step: int | None, event_id: str | None, config: Path | None, runs_dir: Path, as_json: bool
+) -> None:
     """Explain a decision of RUN: what made the score, what each guard said, and the nearest change that flips it.
 
     Model and guards are asked again as they were at that moment; nothing is carried out and nothing changed.
@@ -27,7 +35,7 @@ def explain(run: str, step: int | None, event_id: str | None, runs_dir: Path, as
     from mdm_eval.explain import explain as explain_decision
     from mdm_eval.explain_text import lines_of
 
-    found = explain_decision(PastRun.find(run, runs_dir), step, event_id)
+    found = explain_decision(PastRun.find(run, runs_dir), step, event_id, config)
     if as_json:
         echo_json(found.to_dict())
         return
