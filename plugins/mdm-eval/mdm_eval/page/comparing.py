@@ -67,8 +67,9 @@ def challengers(found: Report) -> Markup | None:
 def _challenger(found: Challenger) -> Iterator[Child]:
     yield tag("h3", f"Shadow {named(found.name)}")
     yield said(
-        f"It decided {count(found.decisions)} of the events ({count(found.missing)} not) and would have done otherwise "
-        f"in {share(found.differs.value)} ({interval(found.differs, True)}). It carried nothing out."
+        f"It decided about {count(found.decisions)} events ({count(found.skipped)} skipped, {count(found.failed)} "
+        f"failed) and would have done otherwise in {share(found.differs.value)} ({interval(found.differs, True)}). "
+        "It carried nothing out."
     )
     rows = [("acted", *map(count, found.acted)), ("denied", *map(count, found.denied))]
     yield (

@@ -30,7 +30,8 @@ class Challenger:
     Attributes:
         name: The shadow's.
         decisions: Events that it has decided.
-        missing: Events that it has not, because it failed, took too long or was not asked.
+        skipped: Events that it was not asked about, because it owed time or had been given up.
+        failed: Events about which it failed closed, or has said nothing for that reason.
         differs: The share of its decisions that are not those of the champion.
         kinds: From what to what, the most frequent first.
         acted: Decisions of the champion and of the shadow that acted.
@@ -41,7 +42,8 @@ class Challenger:
 
     name: str
     decisions: int
-    missing: int
+    skipped: int
+    failed: int
     differs: Estimate
     kinds: list[Kind]
     acted: tuple[int, int]
@@ -91,8 +93,9 @@ class Shadows:
             external = packet["external"]
             self.arms.extend((external.get("mdm.arm"),))
             for key in external:
-                if key.startswith(_PREFIX) and key.endswith(".action"):
-                    self._take(key[len(_PREFIX) : -len(".action")], external)
+                if key.startswith(_PREFIX):
+                    name, _, field = key[len(_PREFIX) :].partition(".")
+                    self._take(name, field, external)
             self._rows += 1
             yield packet
 
@@ -106,25 +109,33 @@ class Shadows:
         """
         return [column.judge(name, frame, label, costs) for name, column in sorted(self._columns.items())]
 
-    def _take(self, name: str, external: Mapping[str, Any]) -> None:
+    def _take(self, name: str, field: str, external: Mapping[str, Any]) -> None:
         column = self._columns.get(name)
         if column is None:
             column = self._columns[name] = _Column()
-        column.take(self._rows, external, f"{_PREFIX}{name}")
+        if field == "action":
+            column.take(self._rows, external, f"{_PREFIX}{name}")
+        elif field == "skipped":
+            column.skipped += 1
+        elif field == "fail_closed":
+            column.failed += 1
 
 
 class _Column:
     """What one shadow said; only of the events that it has decided."""
 
     def __init__(self) -> None:
-        self._rows, self._allowed, self._confidence = array("q"), array("b"), array("d")
-        self._actions = Codes()
+        self._rows, self._allowed, self._failed, self._confidence = array("q"), array("b"), array("b"), array("d")
+        self._proposed, self._actions = Codes(), Codes()
+        self.skipped = self.failed = 0
 
     def take(self, row: int, external: Mapping[str, Any], prefix: str) -> None:
         action, confidence = external[f"{prefix}.action"], external.get(f"{prefix}.confidence")
         if isinstance(action, str):
             self._rows.append(row)
+            self._proposed.extend((external.get(f"{prefix}.proposed", action),))
             self._actions.extend((action,))
+            self._failed.append(bool(external.get(f"{prefix}.fail_closed")))
             self._allowed.append(bool(external.get(f"{prefix}.allowed", True)))
             self._confidence.append(confidence if isinstance(confidence, int | float) else nan)
 
@@ -134,20 +145,21 @@ class _Column:
         was = names.number(frame.final, frame.allowed)[rows]
         is_ = names.number(self._actions, allowed)
         truth, differs = label[rows], was != is_
-        acts = is_action(self._actions, frame.action)
-        acted = frame.acted[rows], acts & allowed
-        denied = ~frame.allowed[rows] & ~frame.failed_closed[rows], ~allowed
-        confidence = np.array(self._confidence)
+        failed = np.array(self._failed) == 1
+        acted = frame.acted[rows], is_action(self._actions, frame.action) & allowed
+        denied = ~frame.allowed[rows] & ~frame.failed_closed[rows], ~allowed & ~failed
+        wanted, confidence = is_action(self._proposed, frame.action), np.where(failed, nan, np.array(self._confidence))
         return Challenger(
             name=name,
             decisions=len(rows),
-            missing=len(frame) - len(rows),
+            skipped=self.skipped,
+            failed=self.failed,
             differs=proportion(int(differs.sum()), len(rows)),
             kinds=list(kinds(names, was[differs], is_[differs], truth[differs])),
             acted=(int(acted[0].sum()), int(acted[1].sum())),
             denied=(int(denied[0].sum()), int(denied[1].sum())),
             effects=paired_effects(*acted, truth, costs),
-            roc_auc=_area_gained(frame.probability[rows], np.where(acts, confidence, 1.0 - confidence), truth),
+            roc_auc=_area_gained(frame.probability[rows], np.where(wanted, confidence, 1.0 - confidence), truth),
         )
 
 

@@ -73,12 +73,13 @@ def curves(probability: Floats, truth: Bools, costs: Costs) -> Curves | None:
     tp = np.concatenate([[0], np.cumsum(y)[last]])
     acted = np.concatenate([[0], last + 1])
     cuts = _Cuts(np.concatenate([[np.inf], p[last]]), tp, acted - tp, costs)
-    by_threshold = np.searchsorted(-cuts.threshold, -np.linspace(0.0, 1.0, _POINTS + 1), "right") - 1
+    grid = np.arange(_POINTS + 1) / _POINTS
+    by_threshold = np.searchsorted(-cuts.threshold, -grid, "right") - 1
     return Curves(
         cases=len(p),
         distinct=len(last),
         roc=[cuts.at(int(n)) for n in _along(cuts)],
-        costs=[attrs.evolve(cuts.at(int(n)), threshold=k / _POINTS) for k, n in enumerate(by_threshold)],
+        costs=[attrs.evolve(cuts.at(int(n)), threshold=float(at)) for at, n in zip(grid, by_threshold, strict=True)],
         best=cuts.at(int(np.argmin(cuts.cost))),
         histogram=_histogram(probability, truth),
     )
