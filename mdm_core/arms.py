@@ -153,13 +153,16 @@ class Arm:
             answered = self._propose(features, ctx)
             if type(answered) is not Proposal or type(answered.confidence) is not float:
                 check_proposal(answered)
-            if type(answered.action) is not Action or not 0.0 <= answered.confidence <= 1.0:
+            action = answered.action
+            if type(action) is not Action or not 0.0 <= answered.confidence <= 1.0:
                 check_proposal(answered)
             self._check_size(answered)
             proposal = answered
             before = ctx if self._alternatives is None else ctx.copy()
-            stage = "modulator"
-            final = self._guarded(proposal, ctx, stopped, self._modulate)
+            final = FinalDecision(action, True, proposal.reasons, None, None, None, proposal.params)
+            if action is not _HOLD:
+                stage = "modulator"
+                final = self._guarded(proposal, final, ctx, stopped, self._modulate)
             if self._alternatives is not None:
                 stage, ctx.component = "model", self._model_name
                 might = check_alternatives(self._alternatives(features, before.copy()), self._check_size)
@@ -201,11 +204,10 @@ class Arm:
                 failures.append(describe("observe", self._prefix + name, error))
         return failures
 
-    def _guarded(self, proposal: Proposal, ctx: Context, stopped: bool, modulators: _Modulators) -> FinalDecision:
-        """What operations and modulators make of a proposal."""
-        final = FinalDecision(proposal.action, True, proposal.reasons, None, None, None, proposal.params)
-        if proposal.action is _HOLD:
-            return final
+    def _guarded(
+        self, proposal: Proposal, final: FinalDecision, ctx: Context, stopped: bool, modulators: _Modulators
+    ) -> FinalDecision:
+        """What operations and modulators make of a proposal that is not HOLD."""
         denied = ops.denial(final, ctx, stopped)
         if denied is not None:
             return denied
@@ -231,9 +233,12 @@ class Arm:
         """Have the guards look at what else might have been proposed, each time as if it had been."""
 
         def look(alternative: Proposal) -> FinalDecision:
+            passed = FinalDecision(alternative.action, True, alternative.reasons, None, None, None, alternative.params)
+            if alternative.action is _HOLD:
+                return passed
             seen = before.copy()
             try:
-                return self._guarded(alternative, seen, stopped, self._look)
+                return self._guarded(alternative, passed, seen, stopped, self._look)
             finally:
                 ctx.component = seen.component
 
