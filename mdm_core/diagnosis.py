@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from warnings import catch_warnings, simplefilter
 
 import attrs
 from packaging.utils import canonicalize_name
@@ -122,6 +123,7 @@ def _requirements(here: Installation) -> Iterator[Finding]:
 
 
 def _plugins(here: Installation) -> Iterator[Finding]:
+    from mdm_core._deprecated import MdmDeprecationWarning
     from mdm_core.plugins import BLOCK_VARIABLE, Registry
 
     registry = Registry()
@@ -131,11 +133,14 @@ def _plugins(here: Installation) -> Iterator[Finding]:
             yield Finding(part, "note", f"blocked by {BLOCK_VARIABLE}")
             continue
         try:
-            components = registry.components(name).values()
+            with catch_warnings(record=True, category=MdmDeprecationWarning) as going_away:
+                simplefilter("always", MdmDeprecationWarning)
+                components = registry.components(name).values()
+                broken = list(_broken(components, here))
         except PluginError as error:
             yield Finding(part, "wrong", f"{error}{_missing_extra(error, registry.installed[name][0], here)}")
             continue
-        broken = list(_broken(components, here))
+        yield from (Finding(part, "note", str(warning.message)) for warning in going_away or ())
         yield from (Finding(part, "wrong", text) for text in broken)
         if not broken:
             origin = registry.installed[name][0]

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pluggy
 
-from mdm_core import hookspecs
+from mdm_core import _deprecated, hookspecs
 from mdm_core._version import __version__
 from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind
@@ -59,6 +59,7 @@ class Registered:
                 f"component {self.id!r} ({self.plugin}) is registered as a {self.kind.name} but is not a "
                 f"subclass of mdm_core.{self.kind.contract.__name__}; tell its author"
             )
+        _deprecated.check_component(f"component {self.id!r} ({self.plugin})", cls)
         return cls
 
 
@@ -152,10 +153,14 @@ def _register(plugin: Plugin) -> Mapping[str, Registered]:
     manager.add_hookspecs(hookspecs)
     assert plugin.entry_point is not None
     try:
-        manager.register(plugin.entry_point.load(), plugin.name)
+        module = plugin.entry_point.load()
+        manager.register(module, plugin.name)
         manager.check_pending()
     except (Exception, SystemExit) as error:
         raise PluginError(f"plugin {plugin.name!r} ({plugin}) {_what_failed(error)}") from error
+    _deprecated.check_hooks(
+        f"plugin {plugin.name!r} ({plugin})", (hook.name for hook in manager.get_hookcallers(module) or ())
+    )
     components: dict[str, Registered] = {}
     for kind in KINDS:
         _call(getattr(manager.hook, kind.hook), plugin, kind, components)
