@@ -175,7 +175,7 @@ def made(run_of: Any, ran_once: Any, tmp_path_factory: Any) -> Path:
     directory = tmp_path_factory.mktemp("pages")
     events = [
         {**event, "id": f"{HOSTILE}{n}", "site": f'"><img src=x onerror=pwned=2> {n % 3}', HOSTILE: n % 7}
-        for n, event in enumerate(ran_once.events[:900])
+        for n, event in enumerate(ran_once.events[:400])
     ]
     ran, other = (
         run_of(directory / name, events, 'features.include=["*"]', 'features.categories=["colour"]', *more)

@@ -21,6 +21,7 @@ from mdm_eval.report.pairing import Kind, Names, kinds, paired_effects
 
 _PREFIX = "mdm.shadow."
 _MAIN = "main"
+_MOST_KEYS = 1000
 
 
 @attrs.frozen
@@ -85,6 +86,7 @@ class Shadows:
     def __init__(self) -> None:
         self.arms = Codes()
         self._columns: dict[str, _Column] = {}
+        self._others: set[str] = set()
         self._rows = 0
 
     def watch(self, packets: Iterator[Packet]) -> Iterator[Packet]:
@@ -92,10 +94,8 @@ class Shadows:
         for packet in packets:
             external = packet["external"]
             self.arms.extend((external.get("mdm.arm"),))
-            for key in external:
-                if key.startswith(_PREFIX):
-                    name, _, field = key[len(_PREFIX) :].partition(".")
-                    self._take(name, field, external)
+            if not external.keys() <= self._others:
+                self._look(external)
             self._rows += 1
             yield packet
 
@@ -108,6 +108,14 @@ class Shadows:
             costs: What mistakes cost.
         """
         return [column.judge(name, frame, label, costs) for name, column in sorted(self._columns.items())]
+
+    def _look(self, external: Mapping[str, Any]) -> None:
+        for key in external.keys() - self._others:
+            if key.startswith(_PREFIX):
+                name, _, field = key[len(_PREFIX) :].partition(".")
+                self._take(name, field, external)
+            elif len(self._others) < _MOST_KEYS:
+                self._others.add(key)
 
     def _take(self, name: str, field: str, external: Mapping[str, Any]) -> None:
         column = self._columns.get(name)
