@@ -517,10 +517,12 @@ class Workplace:
     Attributes:
         folder: The directory.
         said: Command to everything that it has said.
+        started: The processes.
     """
 
     folder: Path
     said: dict[str, bytes] = attrs.field(factory=dict)
+    started: list[subprocess.Popen[bytes]] = attrs.field(factory=list)
 
     @classmethod
     def made(cls, folder: Path, world: World) -> Workplace:
@@ -543,7 +545,9 @@ class Workplace:
         environment = {**os.environ, "PYTHONPATH": path, "MDM_DEBUG": ""}
         command = [sys.executable, "-m", "mdm_core", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(command, cwd=self.folder, env=environment, **pipes)  # type: ignore[call-overload,no-any-return]
+        process = subprocess.Popen(command, cwd=self.folder, env=environment, **pipes)  # type: ignore[call-overload]
+        self.started.append(process)
+        return process  # type: ignore[no-any-return]
 
     def mdm(self, *words: str) -> int:
         """Run ``mdm`` to its end; what it says is kept. Gives the exit code."""
@@ -595,10 +599,20 @@ def letters(workplace: Workplace, run: str) -> int:
     return (workplace.folder / "runs" / run / "dead_letter.jsonl").read_bytes().count(b"\n")
 
 
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Workplace]:
-    """Make workplaces."""
-    return lambda: Workplace.made(tmp_path_factory.mktemp("workplace"), WORLD)
+@pytest.fixture
+def workplace(tmp_path: Path) -> Iterator[Callable[[], Workplace]]:
+    """Make a workplace; processes that a failed test has left waiting are ended."""
+    made: list[Workplace] = []
+
+    def make() -> Workplace:
+        made.append(Workplace.made(tmp_path, WORLD))
+        return made[-1]
+
+    yield make
+    for process in (process for here in made for process in here.started):
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 class Endpoint(BaseHTTPRequestHandler):
