@@ -14,7 +14,7 @@ from mdm_core.redacting import MASK
 from mdm_eval.comparing import Packet
 from mdm_eval.explain_flips import Flip, feature_flips, guard_flips, option_flips
 from mdm_eval.explain_moment import Moment, Said
-from mdm_eval.explain_reaching import Unreachable, moment_of
+from mdm_eval.explain_reaching import Unreachable, arm_of, moment_of
 from mdm_eval.explain_score import Part, Score, score_of, told_score
 from mdm_eval.explain_survey import Survey
 from mdm_eval.flips import recorded_label
@@ -37,6 +37,7 @@ class Explanation:
         time_ms: Time of the pipeline's clock, or None.
         key: The entity that it is about, or None.
         event_id: The event's id, or None.
+        arm: What decided in a run with a canary: ``main`` or ``canary``; else None.
         proposal: What the model wanted, as it was recorded.
         final: The final decision, as it was recorded.
         mismatch: Why it is another one, as it was recorded.
@@ -61,6 +62,7 @@ class Explanation:
     time_ms: int | None
     key: Any
     event_id: Any
+    arm: str | None
     proposal: Mapping[str, Any]
     final: Mapping[str, Any]
     mismatch: Mapping[str, Any] | None
@@ -111,8 +113,10 @@ def explain(
         with moment_of(past, survey.packet, Wanted(config)) as (moment, session, name):
             found.decided_again = name
             found.same = moment.is_recorded(survey.packet, session.redaction.packet_redactor())
-            if not found.same or not moment.whole:
+            if not found.same:
                 found.why_not = "it does not come out as it was recorded when it is decided again"
+            elif not moment.whole:
+                found.why_not = "model and guards, asked one by one, do not say what the pipeline says"
             else:
                 _ask(found, moment, session, survey)
     except Unreachable as why:
@@ -130,6 +134,7 @@ def _recorded(past: PastRun, packet: Packet) -> Explanation:
         external.get("now_ms"),
         _at(packet["input"], pipeline.get("key")),
         _at(packet["input"], pipeline.get("id")),
+        arm_of(packet),
         {name: value for name, value in packet["mdm"].items() if name not in ("features", "features_summary")},
         packet["final_action"],
         mismatch,

@@ -151,8 +151,12 @@ class Moment:
 
     @property
     def whole(self) -> bool:
-        """Whether model and guards can be asked: the features were computed, and nothing failed."""
-        return self._before is not None and self.decision.failure is None
+        """Whether model and guards can be asked: nothing failed, and alone they say what the pipeline says."""
+        decision = self.decision
+        if self._before is None or decision.failure is not None:
+            return False
+        look = self.look(decision.features)
+        return look.proposal == decision.proposal and look.final == decision.final
 
     def is_recorded(self, packet: Packet, redact: Redact) -> bool:
         """Whether the decision came out as it was recorded.

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from mdm_core import Event, InvalidEvent, MdmError, PastRun, Position
 from mdm_core.admission import ABSENT, getter
+from mdm_core.config import Config
 from mdm_core.contracts import Component
 from mdm_core.lifecycle import with_children
 from mdm_core.recent import Recent
@@ -58,14 +59,14 @@ def moment_of(past: PastRun, packet: Packet, wanted: Wanted) -> Iterator[tuple[M
         ConfigError: The pipeline file that is wanted is wrong.
     """
     ways: list[tuple[str, _Way]] = [("source", _by_source), ("recorded inputs", _by_inputs)]
-    rebuilt = _rebuild(past, wanted)
+    rebuilt = _rebuild(past, wanted, arm_of(packet))
     if not rebuilt.learns_features:
         ways.insert(0, ("recorded features", _by_features))
     why = ""
     for name, way in ways:
         with Session(past) as session:
             try:
-                moment = way(session, _rebuild(past, wanted), packet)
+                moment = way(session, _rebuild(past, wanted, arm_of(packet)), packet)
             except InvalidEvent as error:
                 why = f"its event is not whole: {error.reason}"
                 continue
@@ -77,13 +78,34 @@ def moment_of(past: PastRun, packet: Packet, wanted: Wanted) -> Iterator[tuple[M
     raise Unreachable(why)
 
 
-def _rebuild(past: PastRun, wanted: Wanted) -> Rebuilt:
+def arm_of(packet: Packet | None) -> str | None:
+    """Name what decided in a run with a canary: ``main`` or ``canary``; None in a run without one.
+
+    Args:
+        packet: What was recorded of a decision, or None.
+    """
+    return None if packet is None else packet["external"].get("mdm.arm")
+
+
+def _rebuild(past: PastRun, wanted: Wanted, arm: str | None) -> Rebuilt:
     try:
-        return wanted.rebuild(past)
+        rebuilt = wanted.rebuild(past)
+        return rebuilt if arm is None else _alone(rebuilt, arm)
     except MdmError as error:
         if wanted.config is not None:
             raise
         raise Unreachable(str(error).partition("\n")[0]) from None
+
+
+def _alone(rebuilt: Rebuilt, arm: str) -> Rebuilt:
+    """One arm as a pipeline of its own; it learned of no decision but its own."""
+    document = {name: table for name, table in rebuilt.config.document.items() if name not in ("canary", "shadow")}
+    if arm == "canary":
+        canary = rebuilt.config.document.get("canary", {})
+        if "model" not in canary:
+            raise Unreachable("what its canary decided by is in another file, or was not recorded")
+        document |= {stage: canary.get(stage, []) for stage in ("features", "model", "modulators")}
+    return Rebuilt.of(Config(rebuilt.config.path, document, {}), rebuilt.base_dir)
 
 
 def _by_features(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
@@ -92,7 +114,7 @@ def _by_features(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
     engine = session.engine(rebuilt, asking)
     known = _known(engine, packet)
     if known is None:
-        _go_through(session, engine, packet["step"], position)
+        _go_through(session, engine, packet, position)
         known = _clock(session, engine, packet["step"])
     _refuse_hidden(engine, packet)
     session.given.packet = packet
@@ -103,11 +125,13 @@ def _by_features(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
     return moment
 
 
-def _go_through(session: Session, engine: Again, step: int, position: Unrecorded) -> None:
+def _go_through(session: Session, engine: Again, target: Packet, position: Unrecorded) -> None:
     for packet, event, _ in session.from_trace(position):
         assert packet is not None
-        if packet["step"] >= step:
+        if packet["step"] >= target["step"]:
             return
+        if arm_of(packet) != arm_of(target):
+            continue
         _refuse_hidden(engine, packet)
         session.given.packet = packet
         engine.pipeline.step = packet["step"]
@@ -120,7 +144,10 @@ def _by_source(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
     for found, event, position in session.from_source():
         if found is not None and found["step"] == packet["step"]:
             return _reached(session, engine, asking, rebuilt, packet, event, position)
-        _decide(engine, event, position, found)
+        if arm_of(found) == arm_of(packet):
+            _decide(engine, event, position, found)
+        else:
+            engine.pipeline.step += 1
     raise NoSource(f"it ends before the event of step {packet['step']}")
 
 
@@ -134,7 +161,8 @@ def _by_inputs(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
         engine.pipeline.step = found["step"]
         if found["step"] == packet["step"]:
             break
-        _decide(engine, event, position, found)
+        if arm_of(found) == arm_of(packet):
+            _decide(engine, event, position, found)
     asked = position.asked
     moment = _reached(session, engine, asking, rebuilt, packet, packet["input"], position)
     if position.asked > asked:

@@ -62,7 +62,8 @@ def _verdict(found: Explanation) -> str:
 def _rows(found: Explanation) -> Iterator[tuple[str, str]]:
     if isinstance(found.time_ms, int):
         yield "time", datetime.fromtimestamp(found.time_ms / 1000, UTC).isoformat(" ", "milliseconds")
-    for name, value in (("key", found.key), ("event", found.event_id), ("outcome", found.outcome)):
+    about = {"key": found.key, "event": found.event_id, "arm": found.arm, "outcome": found.outcome}
+    for name, value in about.items():
         if value is not None:
             yield name, _text(value)
     proposal = found.proposal

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from math import exp, isclose
@@ -78,6 +80,17 @@ use = "redaction.keys"
 """
 
 CLAMP = '[[modulators]]\nuse = "guards.clamp"\nmax = { score = 30 }\n\n'
+CANARY = """\
+[canary]
+share = 0.5
+features = { use = "reference.rolling", include = ["x", "y"], stats = [] }
+model = { use = "reference.logistic", weights = { x = 2.0, y = 0.5 }, bias = -0.25, max_reasons = 1 }
+
+[[canary.modulators]]
+use = "guards.cooldown"
+duration = "7s"
+
+[broker]"""
 STALE = '[[modulators]]\nuse = "guards.staleness"\nmax_age_ms = 5000\n\n'
 STATELESS = PIPELINE.replace('[[modulators]]\nuse = "guards.cooldown"\nduration = "5s"\n', "")
 
@@ -469,6 +482,35 @@ class TestWhatCannotBeAsked:
         made = make(tmp_path / "r", PIPELINE.replace('timestamp = "at"', 'clock = "wall"').replace(STALE, ""))
         step = made.steps("cooldown")[0]
         assert ("recorded features", True) == (made.explain(step).decided_again, made.explain(step).same)
+
+
+class TestArms:
+    """A run in which a canary decides about a share of the keys."""
+
+    def test_by_what_decided(self, tmp_path: Path) -> None:
+        """A decision is explained by the arm that made it, whose guards have seen its own keys alone."""
+        made = make(tmp_path / "r", PIPELINE.replace("[broker]", CANARY))
+        explained = {"main": 0, "canary": 0}
+        for packet in made.packets[60:100:4]:
+            found, arm = made.explain(packet["step"]), packet["external"]["mdm.arm"]
+            assert (True, "", arm) == (found.same, found.why_not, found.arm)
+            assert (-1.0 if arm == "main" else -0.25) == found.score.start
+            assert (5 if arm == "main" else 1) == len(found.guards)
+            explained[arm] += found.label == "denied"
+        assert min(explained.values()) > 0
+
+
+class TestStartUp:
+    """What is heavy is imported by an explanation and by nothing else."""
+
+    def test_help(self) -> None:
+        """The command's module is light, and so is its help."""
+        script = (
+            "import sys\nfrom mdm_eval.commands.explain import explain\n"
+            "explain.main(['--help'], standalone_mode=False)\n"
+            "assert not {'numpy', 'sklearn', 'scipy', 'rich', 'mdm_eval.explain'} & set(sys.modules)"
+        )
+        assert 0 == subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode
 
 
 class TestCommand:
