@@ -534,7 +534,7 @@ class TestPage:
 
     def test_the_same_again(self, run_of: Any, ran_once: Any, tmp_path: Path) -> None:
         """The same run and options give the same bytes."""
-        asked = question(run_of(tmp_path / "a", ran_once.events[:100]), by="site")
+        asked = question(run_of(tmp_path / "a", ran_once.events[:100]))
         first, second = (page(report(asked, None, COSTS, 4)) for _ in range(2))
         assert first == second
 

@@ -8,7 +8,7 @@ from math import isfinite
 
 from mdm_eval.intervals import Estimate
 
-_LONGEST = 60
+_LONGEST, _LARGE = 60, 100
 
 NOTHING = "\N{EN DASH}"
 """What stands where there is no figure."""
@@ -31,17 +31,17 @@ def figure(value: float | None, digits: int = 4) -> str:
     """A figure; of large ones the digits after the point say nothing."""
     if value is None or not isfinite(value):
         return NOTHING
-    return f"{value:,.{digits if abs(value) < 100 else 0}f}"
+    return f"{value:,.{digits if abs(value) < _LARGE else 0}f}"
 
 
-def signed(value: float | None) -> str:
+def signed(value: float | None, digits: int = 4) -> str:
     """A difference, with its sign."""
-    return figure(value) if value is None or value < 0 else f"+{figure(value)}"
+    return figure(value, digits) if value is None or value < 0 else f"+{figure(value, digits)}"
 
 
 def interval(estimate: Estimate, as_share: bool = False) -> str:
     """The interval of a figure."""
-    return _between(estimate, share if as_share else figure)
+    return _between(estimate, (lambda value, _: share(value)) if as_share else figure)
 
 
 def signed_interval(estimate: Estimate) -> str:
@@ -90,7 +90,8 @@ def named(value: object) -> str:
     return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
 
-def _between(estimate: Estimate, shown: Callable[[float | None], str]) -> str:
+def _between(estimate: Estimate, shown: Callable[[float | None, int], str]) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
-    return f"{shown(estimate.low)} to {shown(estimate.high)}"
+    digits = 4 if max(abs(estimate.low), abs(estimate.high)) < _LARGE else 0
+    return f"{shown(estimate.low, digits)} to {shown(estimate.high, digits)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attrs
 import msgspec
 
 from mdm_eval.charts.markup import Child, Markup, tag
@@ -44,7 +45,9 @@ def provenance(found: Report) -> Markup:
     """Where the run comes from, and whether its trace is what was written."""
     origin = found.provenance
     run = [*origin.run.items(), *origin.ended.items()]
-    made = [("report made by", origin.told_by), *((f"asked: {name}", value) for name, value in found.asked.items())]
+    made = [("report made by", origin.told_by), *found.asked.items(), ("costs", attrs.asdict(found.costs))]
+    if found.comparison is not None:
+        made.append(("against", found.comparison.against))
     return section(
         "provenance",
         "Where this comes from",

@@ -40,6 +40,10 @@
     });
   }
 
+  window.addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll("section > details")) folded.open = true;
+  });
+
   const table = document.getElementById("flips-table");
   if (!table) return;
   const [kind, outcome, text, count] = ["kind", "outcome", "text", "count"].map((name) => document.getElementById(`flip-${name}`));

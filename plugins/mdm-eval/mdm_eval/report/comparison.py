@@ -236,8 +236,14 @@ def _differences(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
             yield path, old.get(path), new.get(path)
 
 
+def _source(told: Told) -> dict[str, Any]:
+    """What was read, wherever it lay."""
+    identity = told.past.run.get("source") or {}
+    return {name: value for name, value in identity.items() if name != "path"}
+
+
 def _warnings(before: Told, after: Told, by_id: bool) -> Iterator[str]:
-    if before.past.run.get("source") != after.past.run.get("source"):
+    if _source(before) != _source(after):
         yield "the two runs did not read the same source" + ("" if by_id else ", and are compared step by step")
     if not by_id:
         yield "events have no ids, or these are masked, so the n-th decisions of both runs are compared"
