@@ -144,7 +144,7 @@ def off_policy(past: PastRun, wanted: Wanted, worth: Worth, progress: Progress |
     kept, log = logging[-1], logging[-1].logged()
     rewards = worth.of(log.taken, kept.outcome)
     known = ~np.isnan(rewards)
-    _check_usable(past.directory.name, kept.randomised, known)
+    _check_usable(past.directory.name, kept, known)
     overlap = overlap_of(log, known)
     problems = list(overlap.problems())
     used, rewards = log.where(known), rewards[known]
@@ -209,8 +209,13 @@ def _numbers(outcomes: Codes) -> Floats:
     return np.append(numbers.values, np.nan)[outcomes.numbers]
 
 
-def _check_usable(run_id: str, randomised: int, known: Bools) -> None:
-    if not randomised:
+def _check_usable(run_id: str, kept: Logging, known: Bools) -> None:
+    if not len(known):
+        raise UsageError(
+            f"run {run_id!r}: there is no decision to compare: the configuration refuses {kept.refused:,} events for "
+            f"lack of a key, time or id"
+        )
+    if not kept.randomised:
         raise UsageError(
             f"run {run_id!r} left nothing to chance, so it does not tell what would have come of other actions: wrap "
             f"its model in reference.explore and start a new run; `mdm whatif` compares where outcomes do not depend "

@@ -136,6 +136,11 @@ class TestRefusals:
         assert "left nothing to chance" in said.err
         assert "reference.explore" in said.err
 
+    def test_every_event_is_refused(self, explored: tuple[str, ...], mdm: Any) -> None:
+        """A configuration that can decide about no event is told so, with their number."""
+        said = mdm("ope", *explored, "--set", "pipeline.key='nowhere'")
+        assert (2, True) == (said.code, "refuses 2,000 events for lack of a key" in said.err)
+
     def test_no_outcomes(self, tmp_path: Path, mdm: Any, run_of: RunOf, ran_once: Any) -> None:
         """Without outcomes nothing can be told; the message names the command that adds them."""
         events = [{name: value for name, value in event.items() if name != "bad"} for event in ran_once.events[:50]]
