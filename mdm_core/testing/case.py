@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from mdm_core.contracts import Component
+from mdm_core.errors import ConfigError
 from mdm_core.lifecycle import close_all, open_all, with_children
 from mdm_core.state import KeyedState, states_of
 from mdm_core.testing.checks import Broken, Inapplicable
@@ -92,6 +93,17 @@ class Case:
             yield component
         finally:
             close_all(noted)
+
+    def refuses(self, build: Build) -> bool:
+        """Whether the component says in open that it cannot work in these surroundings."""
+        noted: list[Component] = []
+        try:
+            open_all(with_children(self.make()), build, noted)
+        except ConfigError:
+            return True
+        finally:
+            close_all(noted)
+        return False
 
     def _open(self, component: Component, build: Build, noted: list[Component]) -> None:
         try:

@@ -161,8 +161,7 @@ def none_values(case: Case) -> None:
 def empty_values(case: Case) -> None:
     spared = case.subject.spared
     changed = [e for event in _some(case) for e in with_each(event, spared, to_empty)]
-    bare = [{name: value for name, value in event.items() if name in spared} for event in _some(case)]
-    _must_answer(case, [*changed, *({**event, "list": [], "table": {}} for event in bare)])
+    _must_answer(case, [*changed, *({**event, "list": [], "table": {}} for event in _some(case))])
 
 
 @check("huge-values", "Hostile numbers must not get an answer past its range; what overflows may raise.", *DECIDING)

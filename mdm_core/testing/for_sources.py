@@ -13,7 +13,7 @@ from mdm_core.testing.case import Case, need
 from mdm_core.testing.checks import Broken, Inapplicable, check
 from mdm_core.testing.for_every import jsonable_or_broken
 from mdm_core.testing.plain import difference, plain, shown
-from mdm_core.testing.reading import MOST, positions, read, seek, source_of
+from mdm_core.testing.reading import MOST, leave, positions, read, seek, source_of
 from mdm_core.values import Idle, Record, Reject
 from mdm_core.wording import one_line
 
@@ -84,11 +84,12 @@ def _identity_after(case: Case, count: int) -> Any:
     """What the journal has of a source when so many items were read."""
     with case.opened() as component:
         source = source_of(component)
-        if count:
-            stream = source.records()
-            while count:
-                count -= not isinstance(next(stream), Idle)
-        return jsonable_or_broken("its identity", source.identity())
+        stream = source.records()
+        while count and (item := next(stream, None)) is not None:
+            count -= not isinstance(item, Idle)
+        identity = source.identity()
+        leave(stream)
+    return jsonable_or_broken("its identity", identity)
 
 
 def _resume(component: Any, position: Any, identity: Any) -> None:
@@ -175,13 +176,13 @@ def ack_harmless(case: Case) -> None:
     with case.opened() as component:
         expected = read(component)
     with case.opened() as component:
-        items = []
-        for item in source_of(component).records():
+        items: list[Record | Reject] = []
+        stream = source_of(component).records()
+        while len(items) < len(expected) and (item := next(stream, None)) is not None:
             if not isinstance(item, Idle):
                 items.append(item)
                 _ack(component, item.position)
-            if len(items) == len(expected):
-                break
+        leave(stream)
     _same(expected, items, "with ack after every event")
 
 

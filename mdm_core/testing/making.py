@@ -27,14 +27,14 @@ _VARIABLE = "MDM_CHECK_"
 class _WithClasses(Registry):
     """The plugins of this installation, and classes that stand for themselves."""
 
-    def __init__(self, classes: Mapping[str, type]) -> None:
+    def __init__(self, classes: Mapping[str, type], others: Registry) -> None:
         super().__init__()
-        self._classes = classes
+        self._classes, self._others = classes, others
 
     def find(self, component_id: str, kind: Kind) -> Registered:
         cls = self._classes.get(component_id)
         if cls is None:
-            return super().find(component_id, kind)
+            return self._others.find(component_id, kind)
         return Registered(component_id, kind, _PLUGIN, cls)
 
 
@@ -46,11 +46,13 @@ class Written:
         table: Its table, with the tables of its children.
         classes: Component id to class, for those in the table.
         environment: Where its secrets stand.
+        registry: The plugins of this installation.
     """
 
     table: dict[str, Any] = attrs.field(factory=dict)
     classes: dict[str, type] = attrs.field(factory=dict)
     environment: dict[str, str] = attrs.field(factory=dict)
+    registry: Registry = attrs.field(factory=Registry)
 
     def build(self, **changes: Any) -> Built:
         """Make the component from its table.
@@ -64,7 +66,7 @@ class Written:
         table = {**self.table, **changes}
         kind = kind_of(self.classes[table["use"]])
         config = Config(Path(table["use"]), {kind.section: table}, {})
-        builder = Builder(config, _WithClasses(self.classes))
+        builder = Builder(config, _WithClasses(self.classes, self.registry))
         with environment(self.environment):
             built = builder.one_of(kind.section)
         builder.finish()

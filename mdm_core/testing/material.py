@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import attrs
 
 from mdm_core.admission import ABSENT, check_key, getter
+from mdm_core.checks import FeatureCheck, Sizes
 from mdm_core.errors import InvalidEvent
 from mdm_core.state import Key
 from mdm_core.values import Event, Features
@@ -15,13 +17,24 @@ from mdm_core.values import Event, Features
 Change: TypeAlias = Callable[[Any], Any]
 
 START_MS: Final = 1_700_000_000_000
+SIZES: Final = Sizes(10_000, 65_536)
+"""The default limits of a pipeline."""
 MARKER: Final = "mdmMarkerText"
 """Stands in every text of the ordinary events, so that it can be found where texts do not belong."""
 UNICODE: Final = "naïve Ω 🤖 \u202etxt\u0000 \ud800"
+SECRETS: Final = {
+    "password": "hunter2",
+    "user": {"api_key": "k-123", "Email": "ada@example.org", "name": "Ada", "tokens": ["t-1", {"secret": "s"}]},
+    "note": "card 4111 1111 1111 1111, mail ada@example.org",
+    "authorization": "Bearer abc.def",
+    "n": 7,
+}
+"""What a redactor is there for."""
+_as_core_has_them: Final = FeatureCheck(SIZES).check
 _KEYS: Final = ("ada", "bo", "cy")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Step:
     """One event on its way.
 
@@ -36,6 +49,11 @@ class Step:
     key: Key
     now_ms: int
     number: int
+
+    @cached_property
+    def features(self) -> Features:
+        """The event as features, as core gives them: numbers are finite, types are builtin."""
+        return _as_core_has_them(features_of(self.event))
 
 
 def ordinary_events(count: int = 60) -> list[dict[str, Any]]:

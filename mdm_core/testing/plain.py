@@ -41,6 +41,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def copied(value: Any) -> Any:
+    """Copy dicts and lists, all the way down; what else an event holds is shared."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
 def difference(before: Any, after: Any) -> str | None:
     """Say in a few words where two plain values differ; None if they do not.
 

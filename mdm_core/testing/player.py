@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from mdm_core.checks import FeatureCheck, Sizes, check_proposal, checked_final, failed_closed
+from mdm_core.checks import FeatureCheck, check_proposal, checked_final, failed_closed
 from mdm_core.contracts import Component
 from mdm_core.decision import Decision, packet_dict
 from mdm_core.failures import describe
@@ -17,10 +17,10 @@ from mdm_core.orders import make_order
 from mdm_core.schema import Action, FinalDecision, Proposal
 from mdm_core.testing.case import RUN_ID
 from mdm_core.testing.checks import Broken
-from mdm_core.testing.material import Step, features_of
-from mdm_core.testing.plain import difference, plain
+from mdm_core.testing.material import SECRETS, SIZES, Step, features_of
+from mdm_core.testing.plain import copied, difference, plain
 from mdm_core.testing.subject import Subject
-from mdm_core.values import Context, Decided, Executed, Fact, Features, Order, Receipt, Settled
+from mdm_core.values import Context, Decided, Executed, Fact, Order, Receipt, Settled
 
 ACTIONS: Final = (Action.ACT, Action.ACT, Action.EXIT, Action.ACT, Action.STOP, Action.CANCEL)
 STATUSES: Final = ("done", "pending", "failed", "retry", "unknown")
@@ -33,8 +33,6 @@ RECEIPTS: Final = (
     Receipt("pending"),
     Receipt("unknown", "timeout"),
 )
-_SIZES: Final = Sizes(10_000, 65_536)
-_as_core_has_them: Final = FeatureCheck(_SIZES).check
 
 
 @attrs.frozen
@@ -67,6 +65,9 @@ class Player:
         subject: What is known of it.
         timeless: Whether the pipeline has no clock.
         watch: Whether to look at what questions are changed.
+
+    Attributes:
+        refused: The facts that it has raised at.
     """
 
     def __init__(self, component: Component, subject: Subject, *, timeless: bool = False, watch: bool = False) -> None:
@@ -78,6 +79,7 @@ class Player:
         self._ask: Callable[[Step, Context], tuple[Callable[..., Any], tuple[Any, ...]]]
         self._ask = getattr(self, f"_{subject.kind.section}")
         self._seq = 0
+        self.refused: list[Broken] = []
 
     def play(self, steps: Iterable[Step]) -> list[Answer]:
         """Ask about steps, and tell what came of each.
@@ -115,13 +117,12 @@ class Player:
         return Answer(value, error, seconds, changed), context
 
     def tell(self, step: Step, answer: Answer, context: Context) -> None:
-        """Tell the component what came of a question.
-
-        Raises:
-            Broken: It does not take it.
-        """
+        """Tell the component what came of a question; what it does not take is noted in ``refused``."""
         for fact in self.facts(step, self._final(step, answer, context), context):
-            self.learn(fact)
+            try:
+                self.learn(fact)
+            except Broken as broken:
+                self.refused.append(broken)
 
     def learn(self, fact: Fact) -> None:
         """Tell the component a fact.
@@ -175,10 +176,10 @@ class Player:
         return FinalDecision(action, True, ["checked"], None, None, None, dict(features))
 
     def _features(self, step: Step, context: Context) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self._component.extract, (step.event, context)  # type: ignore[attr-defined]
+        return self._component.extract, (copied(step.event), context)  # type: ignore[attr-defined]
 
     def _model(self, step: Step, context: Context) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        context.features = features_for(step)
+        context.features = dict(step.features)
         return self._component.propose, (context.features, context)  # type: ignore[attr-defined]
 
     def _modulators(self, step: Step, context: Context) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -189,7 +190,9 @@ class Player:
         return self._component.execute, (order_of(step, context),)  # type: ignore[attr-defined]
 
     def _redaction(self, step: Step, context: Context) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self._component.redact, (packet_of(step, context),)  # type: ignore[attr-defined]
+        packet = packet_of(step, context)
+        packet["input"] = copied({**step.event, **SECRETS})
+        return self._component.redact, (packet,)  # type: ignore[attr-defined]
 
     def _trace(self, step: Step, context: Context) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         made = audit_of if self._component.accepts == "audit" else packet_of  # type: ignore[attr-defined]
@@ -199,14 +202,9 @@ class Player:
         return self._component.on_decision, (packet_of(step, context),)  # type: ignore[attr-defined]
 
 
-def features_for(step: Step) -> Features:
-    """The features of a step, as core gives them: numbers are finite, types are builtin."""
-    return _as_core_has_them(features_of(step.event))
-
-
 def decided(step: Step, context: Context) -> tuple[Proposal, FinalDecision]:
     """What a model may have proposed about a step, and the decision so far."""
-    context.features = features_for(step)
+    context.features = dict(step.features)
     action = ACTIONS[step.number % len(ACTIONS)]
     params = dict(context.features)
     proposal = Proposal(action, 0.5 + step.number % 5 / 10, ["checked"], params, None, {})
@@ -226,7 +224,7 @@ def packet_of(step: Step, context: Context) -> dict[str, Any]:
         failure = describe("model", "checked", ZeroDivisionError(), step.number)
         context["mdm.fail_closed"] = True
         proposal, final = Proposal(Action.HOLD, 0.0, [failure.reason_code], {}), failed_closed(failure)
-    decision = Decision(step.event, context, context.features, proposal, final, 1_234_567, failure)
+    decision = Decision(copied(step.event), context, context.features, proposal, final, 1_234_567, failure)
     return packet_dict(decision, RUN_ID) | {"external": dict(context)}
 
 
@@ -239,7 +237,7 @@ def audit_of(step: Step, _: Context) -> dict[str, Any]:
         "step": step.number,
         "key": step.key,
         "flags": ["checked"],
-        "details": dict(step.event),
+        "details": copied(step.event),
     }
 
 
@@ -259,11 +257,11 @@ def out_of_contract(section: str, value: Any) -> str | None:
 
 def _proposal(value: Any) -> None:
     check_proposal(value)
-    _SIZES.check(value)
+    SIZES.check(value)
 
 
 def _final(value: Any) -> None:
-    _SIZES.check(checked_final(value))
+    SIZES.check(checked_final(value))
 
 
 def _receipt(value: Any) -> None:
@@ -288,7 +286,7 @@ def _nothing(value: Any) -> None:
 
 
 _CHECKED: Final[dict[str, Callable[[Any], object]]] = {
-    "features": _as_core_has_them,
+    "features": FeatureCheck(SIZES).check,
     "model": _proposal,
     "modulators": _final,
     "broker": _receipt,

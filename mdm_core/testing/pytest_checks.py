@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mdm_core.testing.catalogue import CHECKS, checks_for
-from mdm_core.testing.checks import Broken, Check, Inapplicable, check_skips
-from mdm_core.testing.running import look
+from mdm_core.testing.checks import Check, check_skips
+from mdm_core.testing.running import outcome
 from mdm_core.testing.subject import Checkable, Subject
 from mdm_core.values import Event
 
@@ -48,12 +48,12 @@ def mdm_check(
     @pytest.mark.parametrize("check", [_parameter(check, reasons) for check in checks_for(subject.kind)])
     def test(check: Check) -> None:
         __tracebackhide__ = True
-        try:
-            look(check, subject)
-        except Inapplicable as reason:
-            pytest.skip(str(reason))
-        except Broken as broken:
-            pytest.fail(f"{subject.name} fails {check.id!r}: {broken}\n  Why it matters: {check.reason}", pytrace=False)
+        found = outcome(check, subject)
+        if found.status == "failed":
+            why = f"\n  Why it matters: {check.reason}"
+            pytest.fail(f"{subject.name} fails {check.id!r}: {found.message}{why}", pytrace=False)
+        if found.status == "inapplicable":
+            pytest.skip(found.message)
 
     test.__doc__ = f"{subject.name} keeps the contract of a {subject.kind.name}."
     return test

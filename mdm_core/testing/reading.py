@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, cast
 
@@ -33,8 +34,10 @@ def read(component: Component, most: int = MOST) -> list[Record | Reject]:
     """
     items: list[Record | Reject] = []
     pauses = 0
+    stream: Any = None
     try:
-        for item in islice(source_of(component).records(), most + _IDLES):
+        stream = source_of(component).records()
+        for item in islice(stream, most + _IDLES):
             if isinstance(item, Idle):
                 pauses += 1
             elif isinstance(item, Record | Reject):
@@ -49,9 +52,17 @@ def read(component: Component, most: int = MOST) -> list[Record | Reject]:
         raise Broken(
             f"records raised {one_line(error)} after {len(items)} items; a generator that raises is dead"
         ) from error
+    finally:
+        leave(stream)
     if not items:
         raise Inapplicable("it gave nothing to look at; give options with which it has events")
     return items
+
+
+def leave(stream: Any) -> None:
+    """Leave a generator in the middle; whether it takes that well is a check of its own."""
+    with suppress(Exception):
+        stream.close()
 
 
 def seek(component: Component, position: Position) -> None:

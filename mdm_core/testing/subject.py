@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -109,11 +109,8 @@ class Subject:
         cls, component: type[Component], name: str, options: Mapping[str, Any], rest: dict[str, Any]
     ) -> Subject:
         kind = _kind(component)
-
-        def make() -> Component:
-            return given(component, name, options).build().component
-
-        return cls(name=name, cls=component, kind=kind, make=make, **rest)
+        first = cache(lambda: given(component, name, options).build().component)
+        return cls(name=name, cls=component, kind=kind, make=lambda: cloned(first()), **rest)
 
 
 def find(component_id: str) -> Registered:
