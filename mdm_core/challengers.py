@@ -68,7 +68,8 @@ class ArmParts:
 
     def resolved(self) -> dict[str, Any]:
         """The stages with all defaults filled in and no secret in them, as they may stand in the table."""
-        features = {"features": [built.resolved for built in self.features]} if self.features else {}
+        tables = [built.resolved for built in self.features]
+        features = {"features": tables[0] if len(tables) == 1 else tables} if tables else {}
         model = {} if self.model is None else {"model": self.model.resolved}
         return {**features, **model, "modulators": [built.resolved for built in self.modulators]}
 

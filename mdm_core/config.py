@@ -236,7 +236,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: not valid TOML{_what_is_wrong(error, text)}") from None
     origins = {place: f"{path}:{line}" for place, line in find_lines(text).items()}
     for override in overrides:
-        _set(document, origins, override)
+        override_in(document, origins, override)
     return Config(path, document, origins)
 
 
@@ -284,8 +284,17 @@ def _section_problem(name: str, value: Any) -> str | None:
     return f"must be a table; write [{name}] and its keys below"
 
 
-def _set(document: dict[str, Any], origins: dict[KeyPath, str], override: str) -> None:
-    """Apply one ``--set``. Its value is in no message, for it may be a secret."""
+def override_in(document: dict[str, Any], origins: dict[KeyPath, str], override: str) -> None:
+    """Apply one ``--set``, in place. Its value is in no message, for it may be a secret.
+
+    Args:
+        document: The whole document.
+        origins: Key path to where it was read.
+        override: ``section.key=value``, the value in TOML; items of a list are numbered from 1.
+
+    Raises:
+        ConfigError: It is no override, or there is no such place.
+    """
     name, equals, value = override.partition("=")
     keys = _keys(name)
     if not equals or len(keys) < 2:

@@ -9,13 +9,17 @@ from typing import Any
 import attrs
 import msgspec
 
+from mdm_core.challengers import STAGES
 from mdm_core.config import (
+    CHALLENGERS,
     SECTIONS,
     SEVERAL,
+    CanaryOptions,
     CommonOptions,
     DurabilityOptions,
     ExecutionOptions,
     PipelineOptions,
+    ShadowOptions,
 )
 from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind, kind_of
@@ -27,6 +31,8 @@ BROKEN = "broken; mdm doctor says why"
 _INNER = "inner."
 
 _OF_CORE = {"pipeline": PipelineOptions, "execution": ExecutionOptions, "durability": DurabilityOptions}
+_CHALLENGERS = {"canary": CanaryOptions, "shadow": ShadowOptions}
+_FILE = {"type": "string", "description": "name of a pipeline file beside this one, in place of the tables"}
 _NEEDED = ("source", "features", "model", "redaction")
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum"}
 _SECRET = {
@@ -75,7 +81,7 @@ class _Writer:
         self.inner = {kind_of(f.type) for _, fields in self.known.values() for f in fields if f.child}
 
     def write(self) -> PipelineSchema:
-        sections = {name: self._section(name) for name in SECTIONS}
+        sections = {name: self._section(name) for name in (*SECTIONS, *CHALLENGERS)}
         document = {
             "$schema": DIALECT,
             "title": "mdm pipeline",
@@ -107,8 +113,14 @@ class _Writer:
         if name in _OF_CORE:
             cls = _OF_CORE[name]
             return _table(_summary(cls), self._options(option_fields(cls)))
-        table = {"$ref": f"#/$defs/{name}"}
-        return {"anyOf": [table, {"type": "array", "items": table}]} if name in SEVERAL else table
+        return _one_or_several(name, self._challenger(name) if name in CHALLENGERS else {"$ref": f"#/$defs/{name}"})
+
+    def _challenger(self, name: str) -> Schema:
+        cls = _CHALLENGERS[name]
+        fields = option_fields(cls)
+        stages = {stage: _one_or_several(stage, {"$ref": f"#/$defs/{stage}"}) for stage in STAGES}
+        required = [field.name for field in fields if field.required]
+        return _table(_summary(cls), self._options(fields) | {"pipeline": _FILE} | stages, required)
 
     def _definitions(self, kind: Kind) -> Iterator[tuple[str, Schema]]:
         """The table of a kind as a section, the same inside another component, and each of its components."""
@@ -170,6 +182,10 @@ class _Writer:
 
     def _about(self, name: str) -> str:
         return _summary(self.known[name][0]) if name in self.known else BROKEN
+
+
+def _one_or_several(section: str, table: Schema) -> Schema:
+    return {"anyOf": [table, {"type": "array", "items": table}]} if section in SEVERAL else table
 
 
 def _name(component: Registered) -> str:

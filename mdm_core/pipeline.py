@@ -410,6 +410,16 @@ class PipelineParts:
             yield "canary", self.canary.arm
         yield from (("shadow", shadow.arm) for shadow in self.shadows)
 
+    def with_features(self, extractor: FeatureExtractor) -> PipelineParts:
+        """Give the same parts with another extractor in the place of all of them, in the canary too.
+
+        Args:
+            extractor: Such as one that gives features that were recorded.
+        """
+        features = [attrs.evolve(self.features[0], component=extractor)]
+        canary = self.canary and attrs.evolve(self.canary, arm=attrs.evolve(self.canary.arm, features=features))
+        return attrs.evolve(self, features=features, canary=canary)
+
     def pipeline(self, base_dir: Path, run_id: str = "local", run_dir: Path | None = None) -> Pipeline:
         """Open the pipeline.
 

@@ -141,7 +141,7 @@ class Shadow:
         _, proposal, final, failure = self.arm.decide(event, ctx, stopped, now_ms)
         self.counts["decided"] += 1
         self.counts["failed"] += failure is not None
-        if self._answers and final.allowed and final.action is not _HOLD:
+        if self._answers and _acts(final):
             self._expect(final, ctx, decision)
         return self._tell(proposal, final, failure, decision.final)
 
@@ -165,10 +165,12 @@ class Shadow:
         }
         if failure is not None:
             told["fail_closed"] = True
-        if not _is_same(final, decided):
+        if final.action is not decided.action or final.allowed is not decided.allowed:
             self.counts["differs"] += 1
-            told |= {"reasons": list(final.reasons), "params": dict(final.params or {})}
+            told["reasons"] = list(final.reasons)
             told["flags"] = [] if final.mismatch is None else list(final.mismatch.flags)
+        if _acts(final) and not _is_same(final, decided):
+            told["params"] = dict(final.params or {})
         return {self._prefix + name: value for name, value in told.items()}
 
     def _settle(self, step: int) -> None:
@@ -285,8 +287,10 @@ def _completed(arm: ArmParts, builder: Builder) -> ArmParts:
     return attrs.evolve(arm, model=model, modulators=modulators)
 
 
+def _acts(final: FinalDecision) -> bool:
+    return final.allowed and final.action is not _HOLD
+
+
 def _is_same(final: FinalDecision, other: FinalDecision) -> bool:
-    """Whether two decisions come to the same: action, permission, and parameters if it is carried out."""
-    if final.action is not other.action or final.allowed is not other.allowed:
-        return False
-    return not final.allowed or final.action is _HOLD or (final.params or {}) == (other.params or {})
+    """Whether two decisions, of which the first acts, order the same."""
+    return _acts(other) and final.action is other.action and (final.params or {}) == (other.params or {})

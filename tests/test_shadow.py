@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import attrs
 import pytest
 from crash_machine import IDEMPOTENT, Machine, moments
+from jsonschema import Draft202012Validator
 
 from mdm_core import (
     Action,
@@ -42,6 +44,7 @@ from mdm_core import (
 from mdm_core.building import Builder
 from mdm_core.canary import Canary
 from mdm_core.config import Config
+from mdm_core.json_schema import pipeline_schema
 from mdm_core.orders import make_order
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plan import Plan
@@ -264,10 +267,12 @@ class TestDeciding:
         assert outcome(decision) | {"proposed": "HOLD"} == said(decision)
 
     def test_parameters(self) -> None:
-        """The same action with other parameters is another order, and told."""
+        """The same action with other parameters is no difference, but another order, so the parameters are told."""
         made = Pipeline(features=Counts(), model=Does(params={"n": 1}), shadows=[Shadow("new", Does(params={"n": 2}))])
+        decision = made.decide(EVENTS[0])
 
-        assert {"n": 2} == said(made.decide(EVENTS[0]))["params"]
+        assert outcome(decision) | {"params": {"n": 2}} == said(decision)
+        assert 0 == made.shadows[0].counts["differs"]
 
     def test_operations(self) -> None:
         """What operations deny to the pipeline, they deny to its shadows."""
@@ -604,6 +609,23 @@ class TestConfiguration:
         assert {"HOLD"} == {p["mdm.shadow.strict.action"] for p in packets}
         assert {"decided": 20, "differs": 2} == summary["counts"]["shadow eager"]
         assert 20 == summary["counts"]["shadow strict"]["decided"]
+
+    @pytest.mark.parametrize(
+        ("shadow", "fine"),
+        [
+            (MODEL + GUARDS, True),
+            ('[[shadow]]\nname = "n"\npipeline = "other.toml"\n', True),
+            ('[canary]\nshare = 0.1\npipeline = "other.toml"\n', True),
+            (GUARDS.replace("5000", "0"), False),
+            (MODEL.replace("name", "nmae"), False),
+            ('[canary]\nshare = 2\npipeline = "other.toml"\n', False),
+        ],
+    )
+    def test_schema(self, write: Callable[..., Path], shadow: str, fine: bool) -> None:
+        """Editors know the tables by the schema."""
+        schema = pipeline_schema(Registry()).document
+
+        assert fine is Draft202012Validator(schema).is_valid(tomllib.loads(write(shadow).read_text()))
 
     def test_check(self, write: Callable[..., Path], mdm: Callable[..., Any]) -> None:
         """`mdm check` builds and opens the shadows, too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from blocks import Step, blocks, follow, steady, write_files
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
-TYPED = [ROOT / "README.md", DOCS / "QUICK_START.md", DOCS / "PACKET.md"]
+TYPED = [ROOT / "README.md", DOCS / "QUICK_START.md", DOCS / "PACKET.md", DOCS / "SHADOW.md"]
 GUIDE = DOCS / "WRITE_A_PLUGIN.md"
 
 
@@ -73,39 +74,44 @@ class TestPages:
 class TestGuide:
     """Only what pip does is played here; the wheels' own tests build and install the plugin for real."""
 
-    def test_the_plugin_is_made_used_and_missed(self, tmp_path: Path) -> None:
+    def test_the_plugin_is_made_tested_used_and_missed(self, tmp_path: Path) -> None:
         """Whoever follows the guide sees what it says, up to the message after the plugin was uninstalled."""
         reader = environment()
-        steps = []
+        plugin, steps, passed = tmp_path / "mdm-moderation", [], []
         for step in follow(GUIDE, tmp_path, reader):
             steps.append(step)
-            if step.code is None and "pip install dist/" in step.command:
-                self._install(tmp_path)
-                reader["PYTHONPATH"] = str(tmp_path)
-            elif step.code is None and "pip uninstall" in step.command:
+            if step.code is not None:
+                continue
+            if "--editable" in step.command:
+                self._install(plugin)
+                reader["PYTHONPATH"] = str(plugin)
+            if "pytest mdm-moderation" in step.command:
+                passed.append(self._tested(tmp_path, reader))
+            if "pip uninstall" in step.command:
                 del reader["PYTHONPATH"]
         assert problems(iter(steps)) == []
         assert any("no plugin 'moderation' is installed" in step.actual for step in steps)
+        assert len(passed) == 2
+        assert min(passed) > 30, "the template's tests and the reader's own, contract checks included"
 
-    def test_its_tests_pass(self, tmp_path: Path) -> None:
-        """The tests that the guide has its reader write pass."""
-        write_files(blocks(GUIDE), tmp_path)
-        command = [sys.executable, "-m", "pytest", "--quiet", "--rootdir", str(tmp_path), "tests"]
-        ran = subprocess.run(
-            command, cwd=tmp_path, env={**environment(), "PYTHONPATH": "."}, capture_output=True, text=True, check=False
-        )
-        assert "3 passed" in ran.stdout, ran.stdout
+    @staticmethod
+    def _tested(folder: Path, reader: dict[str, str]) -> int:
+        command = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "mdm-moderation"]
+        ran = subprocess.run(command, cwd=folder, env=reader, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout
+        return int(re.findall(r"(\d+) passed", ran.stdout)[0])
 
     def test_its_code_is_typed(self, tmp_path: Path) -> None:
         """Every function of the plugin says what it takes and gives."""
         write_files(blocks(GUIDE), tmp_path)
         untyped = [
             line
-            for path in tmp_path.glob("mdm_moderation/*.py")
+            for path in tmp_path.glob("mdm-moderation/mdm_moderation/*.py")
             for line in path.read_text(encoding="utf-8").splitlines()
             if line.strip().startswith("def ") and "->" not in line
         ]
         assert untyped == []
+        assert len(list(tmp_path.glob("mdm-moderation/mdm_moderation/*.py"))) > 3
 
     @staticmethod
     def _install(folder: Path) -> None:

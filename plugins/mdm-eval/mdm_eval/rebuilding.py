@@ -13,7 +13,7 @@ import attrs
 from mdm_core import FeatureExtractor, PastRun, Pipeline, Redactor, UsageError
 from mdm_core import __version__ as core_version
 from mdm_core.building import PRIVATE, Builder, Built
-from mdm_core.config import Config, PipelineOptions, _set, load_config
+from mdm_core.config import Config, PipelineOptions, load_config, override_in
 from mdm_core.lifecycle import with_children
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plugins import Registry
@@ -22,7 +22,7 @@ from mdm_core.wording import spelled
 
 from mdm_eval.marks import is_marked
 
-DECIDING = ("pipeline", "features", "model", "modulators")
+DECIDING = ("pipeline", "features", "model", "modulators", "canary")
 _CONTRACTS = {"mdm-core": core_version, "decision-schema": SCHEMA_VERSION}
 _GROUP = 64
 
@@ -54,7 +54,9 @@ class Rebuilt:
         Raises:
             ConfigError: All that is wrong with it, each problem with its place.
         """
-        builder = Builder(config, Registry())
+        # Shadows have no part in what is decided.
+        deciding = {name: table for name, table in config.document.items() if name != "shadow"}
+        builder = Builder(attrs.evolve(config, document=deciding), Registry())
         parts = PipelineParts.build(builder)
         builder.finish()
         return cls(config, base_dir, parts, bool(config.table("broker")))
@@ -77,18 +79,23 @@ class Rebuilt:
     @property
     def feature_files(self) -> set[str]:
         """The files that the feature extractors read, as they are written in the configuration."""
-        return {str(path) for built in self.parts.features for path in built.files}
+        return {str(path) for built in self._all_features() for path in built.files}
+
+    def _all_features(self) -> list[Built]:
+        canary = self.parts.canary
+        return [*self.parts.features, *(() if canary is None else canary.arm.features)]
 
     @property
     def learns_features(self) -> bool:
         """Whether a feature extractor learns from what was decided, so that its features depend on the model."""
-        parts = (part for extractor in self.extractors for part in with_children(extractor))
+        parts = (part for built in self._all_features() for part in with_children(built.component))
         return any(type(part).observe is not FeatureExtractor.observe for part in parts)
 
     @property
     def limited(self) -> bool:
         """Whether a component of it has a time limit, or the decision as a whole."""
         built = [*self.parts.features, self.parts.model, *self.parts.modulators]
+        built += [b for _, arm in self.parts.challengers() for b in arm.built()]
         parts = (part for b in built for part in with_children(b.component))
         return self.options.timeout_ms is not None or any(part.timeout_ms is not None for part in parts)
 
@@ -116,12 +123,7 @@ class Rebuilt:
         Raises:
             ConfigError: A component cannot work here.
         """
-        parts = self.parts
-        if features is not None:
-            first = parts.features[0]
-            parts = PipelineParts(
-                parts.options, [attrs.evolve(first, component=features)], parts.model, parts.modulators
-            )
+        parts = self.parts if features is None else self.parts.with_features(features)
         return parts.pipeline(self.base_dir, run_id)
 
     def resolved(self) -> dict[str, Any]:
@@ -131,11 +133,13 @@ class Rebuilt:
             "features": [built.resolved for built in self.parts.features],
             "model": self.parts.model.resolved,
             "modulators": [built.resolved for built in self.parts.modulators],
+            **({} if self.parts.canary is None else {"canary": self.parts.canary.resolved()}),
         }
 
     def files(self) -> dict[str, str]:
         """The files that the deciding part reads: path as it is written, and SHA-256."""
         built = [*self.parts.features, self.parts.model, *self.parts.modulators]
+        built += [b for _, arm in self.parts.challengers() for b in arm.built()]
         paths = {path for b in built for path in b.files}
         return {str(path): _sha256(self.base_dir / path) for path in sorted(paths) if (self.base_dir / path).is_file()}
 
@@ -182,7 +186,7 @@ def rebuild(past: PastRun, config: Path | None = None, overrides: Sequence[str] 
         )
     origins = dict(recorded.origins)
     for override in overrides:
-        _set(document, origins, override)
+        override_in(document, origins, override)
     base_dir = base_dir_of(past)
     if not base_dir.is_dir():
         raise UsageError(

@@ -167,6 +167,9 @@ def unlike_stages(past: PastRun, rebuilt: Rebuilt) -> frozenset[str]:
     paths = [path for path, _, _ in changed_options(past, rebuilt)]
     if any(path.startswith("pipeline") and path.partition(".")[2] not in _NO_MATTER for path in paths):
         return frozenset(_STAGE_OF.values())
+    if any(path in ("canary", "canary.share", "canary.salt") for path in paths):  # other keys are the canary's
+        return frozenset(_STAGE_OF.values())
+    paths = [path.removeprefix("canary.") for path in paths]
     stages = {stage for section, stage in _STAGE_OF.items() for path in paths if path.startswith(section)}
     if set(changed_files(past, rebuilt)) & rebuilt.feature_files:
         stages.add("features")

@@ -198,7 +198,7 @@ def _sharing(session: Session, own: Rebuilt | None, others: Sequence[Rebuilt]) -
     shared: dict[bytes, Shared] = {}
 
     def engine(rebuilt: Rebuilt) -> Again:
-        if rebuilt.learns_features or rebuilt.limited:
+        if rebuilt.learns_features or rebuilt.limited or rebuilt.parts.canary is not None:
             return session.engine(rebuilt)
         which = msgspec.json.encode(rebuilt.what_makes_features(), enc_hook=str, order="deterministic")
         extractor = shared.get(which) or shared.setdefault(which, Shared(rebuilt.extractors))

@@ -1,0 +1,110 @@
+"""A run with a canary and a shadow, decided again: both arms are asked, and no shadow is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+Mdm = Callable[..., Any]
+
+CANARY = """\
+[canary]
+share = 0.5
+
+[canary.features]
+use = "reference.rolling"
+include = ["x"]
+stats = ["mean"]
+
+[canary.model]
+use = "reference.logistic"
+weights = { x = 1.0, "x.mean" = 0.5 }
+threshold = 0.4
+
+[[shadow]]
+name = "eager"
+
+[shadow.model]
+use = "reference.logistic"
+weights = { x = 2.0 }
+
+[redaction]
+"""
+EVENTS = [
+    {"id": f"e{n}", "at": 1_700_000_000_000 + n, "site": f"s{n % 40}", "x": (n * 37 % 101) / 25 - 2, "colour": "red"}
+    for n in range(1200)
+]
+
+
+@pytest.fixture
+def decided(tmp_path: Path, run_of: Run) -> Callable[..., list[Mapping[str, Any]]]:
+    """Decide the events, with these options, in a run of its own, and give the packets."""
+
+    def decide(folder: str, *overrides: str) -> list[Mapping[str, Any]]:
+        ran = run_of(tmp_path / folder, EVENTS, *overrides, without="[redaction]\n", instead=CANARY)
+        return list(ran.past.packets())
+
+    return decide
+
+
+def flipped(before: list[Mapping[str, Any]], after: list[Mapping[str, Any]]) -> int:
+    """How many decisions of two runs differ in action or permission."""
+    ends = [[(p["final_action"]["action"], p["final_action"]["allowed"]) for p in run] for run in (before, after)]
+    return sum(one != other for one, other in zip(*ends, strict=True))
+
+
+class TestReplay:
+    @pytest.mark.parametrize(("source", "told"), [(True, "from_source"), (False, "from_inputs")])
+    def test_every_decision_is_the_same(
+        self, decided: Callable[..., list[Mapping[str, Any]]], mdm: Mdm, tmp_path: Path, source: bool, told: str
+    ) -> None:
+        """The decisions of both arms are verified, with the source and without it."""
+        packets = decided("a")
+        assert {"main", "canary"} == {packet["external"]["mdm.arm"] for packet in packets}
+        if not source:
+            (tmp_path / "a" / "events.jsonl").unlink()
+        said = mdm("replay", tmp_path / "a/runs/r", "--json")
+
+        assert (0, True) == (said.code, said.json["verified"])
+        assert sum(source or packet["external"]["mdm.arm"] == "main" for packet in packets) <= said.json[told]
+
+
+class TestWhatIf:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "canary.share=0.0",
+            "canary.share=0.8",
+            "canary.salt='b'",
+            "canary.model.threshold=0.6",
+            "canary.features.stats=['std']",
+            "model.threshold=0.6",
+        ],
+    )
+    def test_flips(
+        self, decided: Callable[..., list[Mapping[str, Any]]], mdm: Mdm, tmp_path: Path, change: str
+    ) -> None:
+        """What an option of either arm changes is what a second run shows."""
+        expected = flipped(decided("a"), decided("b", change))
+        said = mdm("whatif", tmp_path / "a/runs/r", "--set", change, "--json")
+
+        assert 0 == said.code, said
+        assert len(EVENTS) == said.json["trial"]["reproduced"]
+        assert expected == sum(flip["decisions"] for flip in said.json["flips"]) > 0
+
+    def test_shadows_are_not_asked(
+        self, decided: Callable[..., list[Mapping[str, Any]]], mdm: Mdm, tmp_path: Path
+    ) -> None:
+        """A shadow that cannot be built any more is no hindrance to deciding again, for it has decided nothing."""
+        decided("a")
+        path = tmp_path / "a/runs/r/run.json"
+        run = json.loads(path.read_text())
+        run["config"]["shadow"][0]["model"]["use"] = "gone.model"
+        path.write_text(json.dumps(run))
+
+        assert 0 == mdm("replay", tmp_path / "a/runs/r").code
