@@ -121,7 +121,7 @@ def _flips(flips: list[Flip]) -> Iterator[str]:
     for flip in features[:_NEAREST]:
         yield f"  {_flip(flip)} → {flip.becomes}"
     if len(features) > _NEAREST:
-        yield f"  … and {len(features) - _NEAREST} more of features, farther away; --json gives all"
+        yield f"  … and {len(features) - _NEAREST} changes of features more, farther away; --json gives all"
     for flip in flips:
         if flip.kind != "feature":
             yield f"  {_flip(flip)} → {flip.becomes}"

@@ -396,6 +396,19 @@ class TestFlips:
         text = STATELESS.replace(option, f"{option.partition(' ')[0]} = {flip.after!r}")
         assert ("ACT", "ACT") == (flip.becomes, stateless.decide(step, text=text))
 
+    def test_of_a_guard_inside_another(self, tmp_path: Path) -> None:
+        """Also the option of a guard that another guard holds is found, and named by where it stands."""
+        text = PIPELINE.partition("[[modulators]]")[0] + '[modulators]\nuse = "guards.standard"\n\n[broker]'
+        text += PIPELINE.partition("[broker]")[2]
+        text = text.replace(
+            "[broker]", '[modulators.staleness]\nuse = "guards.staleness"\nmax_age_ms = 5000\n\n[broker]'
+        )
+        made = make(tmp_path / "r", text)
+        step = made.steps("staleness")[0]
+        (flip,) = (f for f in made.explain(step).flips if f.kind == "option" and f.name.startswith("modulators"))
+        assert ("modulators #1 staleness.max_age_ms", 5000, "ACT") == (flip.name, flip.before, flip.becomes)
+        assert made.packets[step]["mismatch"]["metadata"]["age_ms"] == flip.after
+
     def test_without_the_guard(self, guarded: Made) -> None:
         """Where no option helps, it is told what comes without the guard that denied."""
         for flag in ("cooldown", "policy"):

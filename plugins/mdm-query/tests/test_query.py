@@ -13,8 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from mdm_core.rundir import RunLock
 
+from mdm_query.database import database, select
+from mdm_query.files import Files
 from mdm_query.views import VIEWS
 
 
@@ -272,11 +276,6 @@ class TestSafety:
 
     def test_the_database_is_locked_too(self, copy: Any) -> None:
         """What is no SELECT would fail as well if it came through: the second wall stands by itself."""
-        import duckdb
-
-        from mdm_query.database import database
-        from mdm_query.files import Files
-
         with database(Files.find(str(copy.directory), Path("runs"))) as connection:
             for sql in (
                 "set enable_external_access = true",
@@ -293,6 +292,20 @@ class TestSafety:
         """A SELECT reads no variable of the program that asks."""
         assert 2 == ran.ask("select * from files").code
         assert 2 == ran.ask("select * from VIEWS").code
+
+    def test_memory_is_limited(self, ran: Any) -> None:
+        """DuckDB may take one gigabyte and no more, and puts what does not fit into a directory of this query alone."""
+        settings = "current_setting('memory_limit') as m, current_setting('temp_directory') as t"
+        ((memory, spill),) = ran.rows(f"select {settings}")
+        assert "953.6 MiB" == memory
+        assert Path(spill).name.startswith("mdm-query-")
+        assert not Path(spill).exists()
+
+    def test_rows_are_made_as_they_are_fetched(self, ran: Any) -> None:
+        """The first row of a result that has no end worth waiting for is there at once."""
+        with database(Files.find(str(ran.directory), Path("runs"))) as connection:
+            select(connection, "select a.range + b.range from range(10000000) a, range(10000000) b")
+            assert [(0,)] == connection.fetchmany(1)
 
     def test_nothing_is_left(self, ran: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What was sorted on the disk is removed again."""
@@ -359,6 +372,19 @@ class TestDamage:
         said = copy.ask("select count(*) as n, count(step) as s from decisions", "--format", "csv")
         assert (0, f"n,s\n{expected},{expected}\n") == (said.code, said.out)
         assert said.err.endswith("traces.jsonl: one line is not whole and is passed over\n")
+
+    def test_run_that_goes_on(self, copy: Any) -> None:
+        """A run that is going on can be asked; half a line that it is writing is passed over."""
+        expected = len(copy.packets)
+        lock = RunLock(copy.directory)
+        assert lock.acquire()
+        try:
+            assert [[expected]] == copy.rows("select count(*) as n from decisions")
+            with (copy.directory / "traces.jsonl").open("a") as file:
+                file.write('{"run_id": "r"')
+            assert f"n\n{expected}\n" == copy.ask("select count(*) as n from decisions", "--format", "csv").out
+        finally:
+            lock.release()
 
     def test_damaged_line(self, copy: Any) -> None:
         """A line that is damaged in the middle is never passed over: file and line are told."""
