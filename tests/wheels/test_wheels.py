@@ -20,6 +20,7 @@ from blocks import follow, steady
 
 ROOT = Path(__file__).parents[2]
 WHEELS = Path(os.environ.get("MDM_WHEELS", ROOT / "dist"))
+NEEDED = ("decision_schema", "mdm_core", "mdm_redaction", "mdm_reference", "mdm_trace_jsonl")
 NAMES = sorted(path.name.split("-")[0] for path in WHEELS.glob("*.whl"))
 
 
@@ -64,7 +65,7 @@ class TestContents:
         (path,) = WHEELS.glob(f"{name}-*.whl")
         files = ZipFile(path).namelist()
         assert [f"{files[0].split('/')[0]}/py.typed"] == [f for f in files if f.endswith("py.typed")]
-        assert [] == [f for f in files if "test" in f.lower()]
+        assert [] == [f for f in files if f.startswith("tests/") or "/tests/" in f or "/test_" in f]
 
     def test_every_distribution_is_built(self) -> None:
         """Core, contract, plugins and examples each have a wheel."""
@@ -98,18 +99,26 @@ class TestThirdParty:
         self, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
     ) -> None:
         """From its wheel it is selected by name and decides; uninstalled, the error names it and what to do."""
+        wheels = [str(p) for p in WHEELS.glob("*.whl") if p.name.split("-")[0] in NEEDED]
         made = Environment(tmp_path_factory.mktemp("author") / "venv")
-        made.install(*(str(p) for p in WHEELS.glob("*.whl") if not p.name.startswith(("mdm_flights", "mdm_guards"))))
-        steps = []
-        for step in follow(ROOT / "docs" / "WRITE_A_PLUGIN.md", tmp_path, _activated(made)):
+        made.install(*wheels, "pytest")
+        reader, steps = dict(_activated(made)), []
+        for step in follow(ROOT / "docs" / "WRITE_A_PLUGIN.md", tmp_path, reader):
             steps.append(step)
-            if step.code is None and "pip install dist/" in step.command:
-                subprocess.run(
-                    [str(_uv()), "build", "--quiet", "--wheel", "--out-dir", "dist", "."], cwd=tmp_path, check=True
-                )
-                made.install(str(tmp_path / "dist" / "mdm_moderation-1.0.0-py3-none-any.whl"))
+            if step.code is None and "--editable" in step.command:
+                made.install("--no-deps", "--editable", str(tmp_path / "mdm-moderation"))
+            if step.code is None and "pytest mdm-moderation" in step.command:
+                tested = [str(made.python), "-I", "-m", "pytest", "-q", "mdm-moderation"]
+                ran = subprocess.run(tested, cwd=tmp_path, env=reader, capture_output=True, text=True, check=False)
+                assert 0 == ran.returncode, ran.stdout
+            if step.code is None and "dist/" in step.command:
+                command = [str(_uv()), "build", "--quiet", "--wheel", "--out-dir", "dist", "mdm-moderation"]
+                subprocess.run(command, cwd=tmp_path, check=True)
+                made = Environment(tmp_path_factory.mktemp("fresh") / "venv")
+                made.install(*wheels, str(tmp_path / "dist" / "mdm_moderation-0.1.0-py3-none-any.whl"))
+                reader |= _activated(made)
                 # Only the wheel may be there from now on.
-                shutil.rmtree(tmp_path / "mdm_moderation")
+                shutil.rmtree(tmp_path / "mdm-moderation" / "mdm_moderation")
             elif step.code is None and "pip uninstall" in step.command:
                 made.uninstall("mdm-moderation")
             elif "no plugin 'moderation' is installed" in step.actual:
