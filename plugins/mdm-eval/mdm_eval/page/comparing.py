@@ -28,6 +28,7 @@ from mdm_eval.report.document import Report
 from mdm_eval.report.pairing import Kind
 
 _MOST_KINDS = 12
+_HEADS = ("event", "key", "time (UTC)", "from and to", "outcome", "there", "here")
 
 
 def flips(found: Report) -> Markup | None:
@@ -213,25 +214,30 @@ def _filters(kinds: Iterable[str]) -> Markup:
 
 
 def _example_table(examples: Sequence[Example]) -> Markup:
-    heads = ("event", "key", "time (UTC)", "from and to", "outcome", "there", "here")
     rows = [
         tag(
             "tr",
-            tag("th", named(e.id) if e.id else f"step {e.after.step}", scope="row"),
-            tag("td", NOTHING if e.key is None else named(e.key)),
-            tag("td", NOTHING if e.at_ms is None else instant(e.at_ms)),
-            tag("td", f"{named(e.before.decided)} → {named(e.after.decided)}"),
-            tag("td", NOTHING if e.outcome is None else "right to act" if e.outcome else "not"),
-            tag("td", _side(e.before)),
-            tag("td", _side(e.after)),
+            tag("th", named(e.id) if e.id else f"step {e.after.step}", scope="row", data_head=_HEADS[0]),
+            *(tag("td", cell, data_head=head) for head, cell in zip(_HEADS[1:], _cells(e), strict=True)),
         )
         for e in examples
     ]
-    head = tag("thead", tag("tr", *(tag("th", head, scope="col") for head in heads)))
+    head = tag("thead", tag("tr", *(tag("th", head, scope="col") for head in _HEADS)))
     caption = tag("caption", "Decisions that differ")
     return scrolled(
         tag("table", caption, head, tag("tbody", *rows), id="flips-table", cls="texts"), "Decisions that differ"
     )
+
+
+def _cells(e: Example) -> list[Child]:
+    return [
+        NOTHING if e.key is None else named(e.key),
+        NOTHING if e.at_ms is None else instant(e.at_ms),
+        f"{named(e.before.decided)} → {named(e.after.decided)}",
+        NOTHING if e.outcome is None else "right to act" if e.outcome else "not",
+        _side(e.before),
+        _side(e.after),
+    ]
 
 
 def _side(side: Side) -> Markup:

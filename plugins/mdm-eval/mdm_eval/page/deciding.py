@@ -56,8 +56,8 @@ def latency_section(found: Report) -> Markup:
     if not found.latencies:
         return section("latency", "Latency", said("The run has not recorded how long deciding took."))
     known = any(span.latency_p50_us is not None for span in found.timeline.spans)
-    rows = [[duration(value) for value in percentiles.values()]]
-    told = table([*percentiles], rows, "Percentiles of the time to decide")
+    row = ["time to decide", *(duration(value) for value in percentiles.values())]
+    told = table(["", *percentiles], [row], "Percentiles of all decisions")
     over = latency(found.timeline) if known and len(found.timeline.spans) > 1 else None
     what = said("The time from an event's admission to its decision, without reading and carrying out.")
     return section("latency", "Latency", what, told, charts(latencies(found.latencies, percentiles), over))

@@ -68,7 +68,7 @@ def segments(found: Report) -> Markup | None:
     if not parts:
         return None
     by = found.asked.get("by", "")
-    heads = (by, "decisions", "acted", "precision", "", "recall", "", "ROC AUC", "", "calibration error", "")
+    heads = (by, "decisions", "acted", "precision", "recall", "ROC AUC", "calibration error")
     rows = [
         [named(p.name) + (" (!)" if p.small else ""), count(p.decisions), share(p.acted.value), *_told(p)]
         for p in parts
@@ -150,7 +150,13 @@ def _told(part: Segment) -> list[str]:
     decided, scored = part.decided, part.probabilities
     found = [NOTHING, NOTHING] if decided is None else [decided.precision, decided.recall]
     found += [NOTHING, NOTHING] if scored is None else [scored.roc_auc, scored.ece]
-    return [cell for estimate in found for cell in (figure(estimate.value, 3), interval(estimate))]
+    return [_with_interval(estimate) for estimate in found]
+
+
+def _with_interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return figure(estimate.value, 3)
+    return f"{figure(estimate.value, 3)} ({figure(estimate.low, 3)} to {figure(estimate.high, 3)})"
 
 
 def _segment_charts(parts: list[Segment]) -> Iterator[Figure]:
