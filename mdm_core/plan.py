@@ -130,6 +130,7 @@ class Plan:
             "run_id": run_id,
             "started_at": now_text(),
             "pipeline": str(self.config.path),
+            "base_dir": str(self.config.path.parent.absolute()),
             "config": resolved,
             "config_sha256": hashlib.sha256(msgspec.json.encode(resolved, order="sorted")).hexdigest(),
             "distributions": self.distributions(),

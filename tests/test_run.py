@@ -853,6 +853,7 @@ class TestFiles:
         assert run["distributions"] == {"mdm-core": "1.0.0", "decision-schema": "0.1.3", "mdm-probe": "1.0.0"}
         assert {"weights.json": hashlib.sha256(b"{}").hexdigest()} == run["files"]
         assert run["source"] == {"items": 2}
+        assert str(begin.directory.absolute()) == run["base_dir"]
         assert run["config"]["trace"][0] == {"use": "probe.lines", "path": "traces.jsonl", "fails_at": -1}
 
     def test_the_hash_of_the_configuration_is_that_of_what_runs(self, begin: Begin) -> None:

@@ -159,6 +159,9 @@ def base_dir_of(past: PastRun) -> Path:
     Args:
         past: The run.
     """
+    recorded = Path(str(past.run.get("base_dir", "")))
+    if recorded.is_absolute() and recorded.is_dir():
+        return recorded
     return Path(str(past.run.get("pipeline", ""))).parent
 
 

@@ -73,6 +73,18 @@ class TestReplay:
         assert (0, True) == (said.code, said.json["verified"])
         assert sum(source or packet["external"]["mdm.arm"] == "main" for packet in packets) <= said.json[told]
 
+    def test_from_another_directory(
+        self, decided: Callable[..., Any], mdm: Mdm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run that was begun by a relative path is replayed from anywhere."""
+        decided("a")
+        monkeypatch.chdir(tmp_path / "a")
+        assert 0 == mdm("run", "pipeline.toml", "--run-id", "b").code
+        monkeypatch.chdir(tmp_path)
+        said = mdm("replay", tmp_path / "a/runs/b", "--json")
+
+        assert (0, len(EVENTS)) == (said.code, said.json["from_source"])
+
 
 class TestWhatIf:
     @pytest.mark.parametrize(
