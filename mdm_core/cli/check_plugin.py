@@ -51,7 +51,8 @@ def command(
 ) -> None:
     """Check whether a component, or every component of a plugin, keeps its contract; exit 1 if one does not.
 
-    NAME is plugin.component or the name of a plugin. docs/TESTING.md lists the checks with their reasons.
+    NAME is plugin.component or the name of a plugin. docs/TESTING.md lists the checks with their reasons. A broker is
+    really given orders: check one that acts with the options of a test account, or of an endpoint of your own.
     """
     from mdm_core.testing.running import check_component, measure_us
     from mdm_core.testing.subject import Subject

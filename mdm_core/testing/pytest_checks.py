@@ -47,7 +47,6 @@ def mdm_check(
 
     @pytest.mark.parametrize("check", [_parameter(check, reasons) for check in checks_for(subject.kind)])
     def test(check: Check) -> None:
-        __tracebackhide__ = True
         found = outcome(check, subject)
         if found.status == "failed":
             why = f"\n  Why it matters: {check.reason}"

@@ -62,6 +62,12 @@ class Subject:
     def _numbered(self) -> list[Step]:
         return steps_of(self.events, self.key, self.timestamp)
 
+    def __attrs_post_init__(self) -> None:
+        if self.files and self.base_dir is not None:
+            raise UsageError("give files or a base_dir, not both: files are written into a directory of their own")
+        if not self.events:
+            raise UsageError("events are empty; give some, or none at all for those that the checks bring along")
+
     @property
     def spared(self) -> frozenset[str]:
         """The fields without which a pipeline refuses an event."""

@@ -1,0 +1,62 @@
+"""The page about testing says what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import attrs
+import pytest
+from blocks import blocks, write_files
+
+from mdm_core.kinds import BY_SECTION
+from mdm_core.testing import Subject, mdm_check, pytest_plugin
+from mdm_core.testing.catalogue import CHECKS
+from mdm_core.testing.checks import Check
+
+pytest_plugins = ["pytester"]
+
+PAGE = Path(__file__).parents[1] / "docs" / "TESTING.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def kinds(check: Check) -> str:
+    left = set(BY_SECTION) - set(check.sections)
+    if len(left) < 2:
+        return " but ".join(["all", *(f"{BY_SECTION[section].name}s" for section in left)])
+    return ", ".join(f"{BY_SECTION[section].name}s" for section in check.sections)
+
+
+def rows(heading: str) -> list[str]:
+    section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| .* \|$", section, re.MULTILINE)[1:]
+
+
+class TestPage:
+    def test_lists_every_check_with_its_reason(self) -> None:
+        """The table has a row for each check, in the order in which they are made."""
+        expected = [f"| `{check.id}` | {kinds(check)} | {check.reason} |" for check in CHECKS.values()]
+        assert expected == rows("The checks")
+
+    def test_lists_every_argument(self) -> None:
+        """What mdm_check takes, and what it hands on, stands in the table."""
+        own = [n for n, p in inspect.signature(mdm_check).parameters.items() if p.kind is p.KEYWORD_ONLY]
+        fields = [f.name for f in attrs.fields(Subject) if f.init]
+        handed_on = [name for name in fields if name not in ("name", "cls", "kind", "make", "plugin")]
+        told = re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows("Checks in your tests")))
+        assert sorted({*own, *handed_on}) == sorted(told)
+
+    def test_lists_every_fixture(self) -> None:
+        """The fixtures of the pytest plugin stand in the table."""
+        fixtures = [name for name in vars(pytest_plugin) if name.startswith("mdm_")]
+        assert fixtures == [row.split("`")[1] for row in rows("Fixtures")]
+
+    def test_its_tests_pass(self, pytester: pytest.Pytester) -> None:
+        """The test file of the page is run as it stands there; without its golden file, one test says so."""
+        write_files(blocks(PAGE), pytester.path)
+        arguments = ("-p", "no:cacheprovider")
+        first = pytester.runpytest_inprocess(*arguments).parseoutcomes()
+        assert (1, True) == (first["failed"], first["passed"] > 25)
+        pytester.runpytest_inprocess("--mdm-update-golden", *arguments)
+        assert "failed" not in pytester.runpytest_inprocess(*arguments).parseoutcomes()
