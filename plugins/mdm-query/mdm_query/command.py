@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 )
 @runs_dir_option
 def query(run: str, sql: str | None, views: bool, style: str, runs_dir: Path) -> None:
-    """Ask the trace of RUN a question in SQL, one SELECT, such as
+    """Ask the trace of RUN a question in SQL: one SELECT over the views that --views lists.
 
-    "select action, count(*) from decisions group by action".
-
-    Nothing can be changed, and nothing but the files of the run can be read.
+    For example: "select action, count(*) from decisions group by action". Nothing can be changed, and nothing but the
+    files of the run can be read.
     """
     if (sql is None) is not views:
         raise UsageError("give a SELECT, or --views, which lists what can be asked")
