@@ -33,7 +33,8 @@ _INNER = "inner."
 _OF_CORE = {"pipeline": PipelineOptions, "execution": ExecutionOptions, "durability": DurabilityOptions}
 _CHALLENGERS = {"canary": CanaryOptions, "shadow": ShadowOptions}
 _FILE = {"type": "string", "description": "name of a pipeline file beside this one, in place of the tables"}
-_NEEDED = ("source", "features", "model", "redaction")
+# A run also needs source and redaction, which a file for Pipeline.from_config may leave out.
+_NEEDED = ("features", "model")
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum"}
 _SECRET = {
     "type": "object",

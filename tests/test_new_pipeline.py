@@ -200,6 +200,14 @@ class TestRefused:
         assert "a secret must not stand here" in ended.stderr
         assert "s3cret" not in ended.stderr
 
+    def test_what_it_does_not_write(self, mdm: CommandLine) -> None:
+        """What would be lost is refused."""
+        canary = ("canary.share=0.5", 'canary.features.use="toy.fields"', 'canary.model.use="toy.threshold"')
+        asked = [word for override in ('pipeline.key="who"', *canary) for word in ("--set", override)]
+        ended = mdm("new", "pipeline", *NEEDED, *asked)
+        assert (2, "") == (ended.returncode, ended.stdout)
+        assert "mdm: [canary]: is not written by this command; add it to the file by hand\n" == ended.stderr
+
     def test_a_file_that_is_there(self, mdm: CommandLine, tmp_path: Path) -> None:
         """It is left as it is."""
         (tmp_path / "p.toml").write_text("mine")

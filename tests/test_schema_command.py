@@ -206,13 +206,20 @@ class TestAgreement:
         assert accepted is Draft202012Validator(schema).is_valid(document)
         assert accepted is _is_checked(write_pipeline(_toml(document)))
 
-    @pytest.mark.parametrize("section", ["source", "features", "model", "redaction"])
-    def test_a_section_that_a_run_needs(self, schema: dict[str, Any], section: str) -> None:
-        """Without it the file is refused."""
+    @pytest.mark.parametrize("section", ["features", "model"])
+    def test_a_section_that_is_always_needed(self, schema: dict[str, Any], section: str) -> None:
+        """Without it nothing can be decided, and the file is refused."""
         document = tomllib.loads(FINE)
         del document[section]
         [error] = Draft202012Validator(schema).iter_errors(document)
         assert f"'{section}' is a required property" == error.message
+
+    @pytest.mark.parametrize("section", ["source", "redaction"])
+    def test_a_section_that_only_a_run_needs(self, schema: dict[str, Any], section: str) -> None:
+        """A program that decides by itself, or a candidate of a canary, has a file without it."""
+        document = tomllib.loads(FINE)
+        del document[section]
+        assert Draft202012Validator(schema).is_valid(document)
 
 
 class TestDocument:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mdm_core.cli.plugins import describe_option, rules
 from mdm_core.cli.show import toml_value
-from mdm_core.config import SECTIONS, SEVERAL, DurabilityOptions, ExecutionOptions, PipelineOptions
+from mdm_core.config import CHALLENGERS, SECTIONS, SEVERAL, DurabilityOptions, ExecutionOptions, PipelineOptions
 from mdm_core.errors import ConfigError
 from mdm_core.kinds import BY_SECTION, Kind, kind_of
 from mdm_core.options import OptionField, option_fields
@@ -50,6 +50,9 @@ def draft(chosen: Mapping[str, Sequence[str]], overrides: Sequence[str]) -> str:
             place = re.compile(rf"^{re.escape(str(path))}(:\d+)?:? ")
             told = [place.sub("", problem) for problem in error.problems]
             raise ConfigError([*told, _NEXT]) from None
+    unwritten = [name for name in CHALLENGERS if name in document]
+    if unwritten:
+        raise ConfigError(f"[{unwritten[0]}]: is not written by this command; add it to the file by hand")
     return _HEAD + "\n".join(_sections({"pipeline": {}, **document}))
 
 
