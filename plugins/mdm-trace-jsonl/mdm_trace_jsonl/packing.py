@@ -15,7 +15,8 @@ from mdm_core.rundir import open_private
 
 _LEVEL = 1
 _GZIP = 31
-_CHUNK = 1024 * 1024
+# Larger ones leave holes in the heap, which grow by a megabyte for each segment or two.
+_CHUNK = 64 * 1024
 _MOST_WAITING = 4
 
 _log = get_logger("trace-jsonl")
