@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from mdm_core import PastRun
+from mdm_core import PastRun, UsageError
 from mdm_core.admission import ABSENT, getter
+from mdm_core.journal import Answered, Ended
 from mdm_core.redacting import MASK
+from msgspec.structs import asdict
 
 from mdm_eval.comparing import Packet
 from mdm_eval.explain_flips import Flip, feature_flips, guard_flips, option_flips
@@ -44,7 +46,9 @@ class Explanation:
         failed_closed: The reason code if something went wrong, or an empty text.
         outcome: What turned out to be true, if the event came with it.
         known: What was known besides, as it was recorded.
-        execution: What came of carrying it out.
+        execution: What came of carrying it out, as far as it was known when the packet was written.
+        answers: Everything that the broker answered, also later, and how the order ended if no answer says so.
+        failure: What failed and where, if the audit log tells.
         redacted: What was recorded, but hidden.
         decided_again: What it was decided from again: ``recorded features``, ``source`` or ``recorded inputs``; empty
             if it was not.
@@ -73,6 +77,8 @@ class Explanation:
     redacted: list[str]
     score: Score
     versions: dict[str, tuple[str, str | None]]
+    answers: list[dict[str, Any]] = attrs.field(factory=list)
+    failure: dict[str, Any] = attrs.field(factory=dict)
     decided_again: str = ""
     same: bool = False
     why_not: str = ""
@@ -106,7 +112,9 @@ def explain(
     """
     survey = Survey.make(past, step, event_id)
     found = _recorded(past, survey.packet)
+    found.answers = _answers(past, found.step) if found.execution else []
     if found.failed_closed:
+        found.failure = _failure(past, found.step)
         found.why_not = "it failed closed, so there is nothing that was weighed"
         return found
     try:
@@ -146,6 +154,20 @@ def _recorded(past: PastRun, packet: Packet) -> Explanation:
         told_score(packet["mdm"].get("features_summary"), packet["mdm"]["features"]),
         changed_versions(past),
     )
+
+
+def _answers(past: PastRun, step: int) -> list[dict[str, Any]]:
+    entries = (entry for entry in past.journal() if isinstance(entry, Answered | Ended) and entry.step == step)
+    return [{name: v for name, v in asdict(entry).items() if name not in ("n", "step") and v} for entry in entries]
+
+
+def _failure(past: PastRun, step: int) -> dict[str, Any]:
+    try:
+        events = (e for e in past.audit() if e.get("event") == "failed_closed" and e.get("step") == step)
+        event = next(events, {})
+    except UsageError:
+        return {}
+    return {name: event[name] for name in ("stage", "component", "error", "place") if event.get(name)}
 
 
 def _ask(found: Explanation, moment: Moment, session: Session, survey: Survey) -> None:

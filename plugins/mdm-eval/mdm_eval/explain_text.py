@@ -76,12 +76,23 @@ def _rows(found: Explanation) -> Iterator[tuple[str, str]]:
     yield "final", f"{found.final['action']}, {'allowed' if found.final['allowed'] else 'not allowed'}"
     if found.execution:
         yield "execution", _pairs({name: found.execution.get(key) for name, key in _EXECUTION.items()})
+    if len(found.answers) > 1:
+        yield "answers", "; ".join(map(_answer, found.answers))
+    if found.failure:
+        yield "failure", _pairs(found.failure)
     if found.redacted:
         yield "redacted", ", ".join(found.redacted)
     for name, (before, now) in found.versions.items():
         yield "other version", f"{name} was {before} and is {now or 'not installed'}"
     told = f"just so, from {'its' if found.decided_again == 'source' else 'the'} {found.decided_again}"
     yield "decided again", f"no: {found.why_not}" if found.why_not else told
+
+
+def _answer(answer: Mapping[str, Any]) -> str:
+    if "attempt" not in answer:
+        return f"ended {answer['status']}"
+    kind = "" if answer["kind"] == "ok" else f" ({answer['kind']})"
+    return f"attempt {answer['attempt']} {answer['status']}{kind}"
 
 
 def _score(score: Score) -> Iterator[str]:

@@ -166,7 +166,7 @@ def pipeline_of(directory: Path, text: str) -> Pipeline:
 
 
 NEEDY = """\
-from mdm_core import Action, Proposal, ProposalModel, hookimpl
+from mdm_core import Action, Broker, Proposal, ProposalModel, Receipt, hookimpl
 
 
 class Product(ProposalModel):
@@ -174,9 +174,27 @@ class Product(ProposalModel):
         return Proposal(Action.ACT, 1 / (1 + features["x"] ** 2), ["x"], {})
 
 
+class Slow(Broker):
+    def __init__(self):
+        self.given = []
+
+    def execute(self, order):
+        self.given.append(order.idempotency_key)
+        return Receipt("pending")
+
+    def poll(self):
+        while self.given:
+            yield self.given.pop(0), Receipt("failed", "rejected")
+
+
 @hookimpl
 def mdm_register_proposal_models(register):
     register("product", Product)
+
+
+@hookimpl
+def mdm_register_brokers(register):
+    register("slow", Slow)
 """
 
 
@@ -315,6 +333,19 @@ class TestGuards:
             tmp_path / "r", re.sub(r'\[\[modulators\]\]\nuse = "guards.staleness".*?\n\n', "", denying, flags=re.DOTALL)
         )
         assert made.explain(made.steps(action="ACT")[-1]).same
+
+
+class TestExecution:
+    """What came of carrying it out."""
+
+    def test_later_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the broker said later, after the packet was written, is told from the journal."""
+        needy_plugin(tmp_path, monkeypatch)
+        made = make(tmp_path / "r", STATELESS.replace("reference.paper", "needy.slow"))
+        found = made.explain(made.steps(action="ACT")[0])
+        told = [(answer["attempt"], answer["status"], answer["kind"]) for answer in found.answers]
+        assert ("pending", [(1, "pending", "ok"), (1, "failed", "rejected")]) == (found.execution["status"], told)
+        assert "  answers        attempt 1 pending; attempt 1 failed (rejected)" in list(lines_of(found))
 
 
 class TestFlips:
@@ -467,8 +498,12 @@ class TestWhatCannotBeAsked:
 
     def test_failed_closed(self, tmp_path: Path) -> None:
         """What failed closed is told with its reason code, and nothing is asked."""
-        made = make(tmp_path / "r", STATELESS.replace("x = 1.5", "colour = 1.5"))
+        audited = '[[trace]]\nuse = "trace-jsonl.audit"\n\n[redaction]'
+        made = make(tmp_path / "r", STATELESS.replace("x = 1.5", "colour = 1.5").replace("[redaction]", audited))
         found = made.explain(5)
+        assert ("model", "reference.logistic", "TypeError") == tuple(
+            found.failure[name] for name in ("stage", "component", "error")
+        )
         assert ("model_error:TypeError", [], []) == (found.failed_closed, found.guards, found.flips)
         assert "run r, step 5: failed closed (model_error:TypeError)" == next(iter(lines_of(found)))
 
