@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -144,3 +145,15 @@ def need(condition: object, message: str) -> None:
     """
     if not condition:
         raise Broken(message)
+
+
+def through_json(what: str, value: Any) -> Any:
+    """Send a value through JSON, as the journal does.
+
+    Raises:
+        Broken: JSON cannot hold it.
+    """
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise Broken(f"{what} cannot be written as JSON: {error}") from error

@@ -7,16 +7,32 @@ from collections.abc import Mapping
 from mdm_core.kinds import Kind
 from mdm_core.testing import (
     for_brokers,
-    for_deciding,
     for_every,
+    for_facts,
+    for_imports,
     for_observers,
+    for_options,
     for_redactors,
     for_sinks,
     for_sources,
+    for_state,
+    for_values,
 )
 from mdm_core.testing.checks import Check, known
 
-MODULES = (for_every, for_deciding, for_sources, for_brokers, for_sinks, for_redactors, for_observers)
+MODULES = (
+    for_options,
+    for_imports,
+    for_every,
+    for_facts,
+    for_state,
+    for_values,
+    for_sources,
+    for_brokers,
+    for_sinks,
+    for_redactors,
+    for_observers,
+)
 CHECKS: Mapping[str, Check] = {
     check.id: check for module in MODULES for check in known().values() if check.look.__module__ == module.__name__
 }

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from mdm_core.contracts import Observer
-from mdm_core.testing.case import RUN_ID, Case, need
+from mdm_core.testing.case import RUN_ID, Case, need, through_json
 from mdm_core.testing.checks import Broken, Inapplicable, check
-from mdm_core.testing.for_every import jsonable_or_broken
 from mdm_core.testing.player import Player, packet_of
 from mdm_core.values import Failure
 from mdm_core.wording import one_line
@@ -65,7 +64,7 @@ def figures(case: Case) -> None:
     if given is None:
         raise Inapplicable("it gives no figures, which is allowed")
     need(isinstance(given, Mapping), f"on_run_end gave a {type(given).__name__}; it must give a dict or None")
-    jsonable_or_broken("what on_run_end gives", dict(given))
+    through_json("what on_run_end gives", dict(given))
 
 
 @check("bare-packets", "A pipeline may have no clock and no outcome; what needs one says so in open.", "observers")

@@ -11,9 +11,8 @@ from typing import Any, Final, cast
 import attrs
 
 from mdm_core.contracts import Component, TraceSink
-from mdm_core.testing.case import Case, need
+from mdm_core.testing.case import Case, need, through_json
 from mdm_core.testing.checks import Broken, Inapplicable, check
-from mdm_core.testing.for_every import jsonable_or_broken
 from mdm_core.testing.material import UNICODE, features_of
 from mdm_core.testing.plain import difference, plain
 from mdm_core.testing.player import Player, audit_of, packet_of
@@ -81,7 +80,7 @@ def _given(give: Callable[[], Iterable[Any]], name: str) -> list[Any]:
 
 
 def _same(records: list[dict[str, Any]], found: list[Any], where: str) -> None:
-    wanted = [plain(jsonable_or_broken("the record", record)) for record in records]
+    wanted = [plain(through_json("the record", record)) for record in records]
     need(len(wanted) == len(found), f"{where} gives {len(found)} records; {len(wanted)} were written")
     for number, (record, other) in enumerate(zip(wanted, found, strict=True)):
         changed = difference(record, other)
@@ -139,7 +138,7 @@ def mark_since(case: Case) -> None:
         half = len(records) // 2
         _write(sink, records[:half])
         _flush(sink, durable=True)
-        mark = jsonable_or_broken("its mark", sink.mark())
+        mark = through_json("its mark", sink.mark())
         if mark is None:
             raise Inapplicable("it cannot tell where the next record will stand, which is allowed")
         _write(sink, records[half:])

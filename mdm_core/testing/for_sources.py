@@ -9,9 +9,8 @@ import attrs
 
 from mdm_core.errors import ConfigError
 from mdm_core.options import option_fields
-from mdm_core.testing.case import Case, need
+from mdm_core.testing.case import Case, need, through_json
 from mdm_core.testing.checks import Broken, Inapplicable, check
-from mdm_core.testing.for_every import jsonable_or_broken
 from mdm_core.testing.plain import difference, plain, shown
 from mdm_core.testing.reading import MOST, leave, positions, read, seek, source_of
 from mdm_core.values import Idle, Record, Reject
@@ -89,7 +88,7 @@ def _identity_after(case: Case, count: int) -> Any:
             count -= not isinstance(item, Idle)
         identity = source.identity()
         leave(stream)
-    return jsonable_or_broken("its identity", identity)
+    return through_json("its identity", identity)
 
 
 def _resume(component: Any, position: Any, identity: Any) -> None:
@@ -119,8 +118,8 @@ def resume_refuses_others(case: Case) -> None:
 @check("identity-stable", "A source that says another identity every time can never be resumed.", "source")
 def identity_stable(case: Case) -> None:
     with case.opened() as one, case.opened() as other:
-        first = jsonable_or_broken("its identity", source_of(one).identity())
-        second = jsonable_or_broken("its identity", source_of(other).identity())
+        first = through_json("its identity", source_of(one).identity())
+        second = through_json("its identity", source_of(other).identity())
     changed = difference(first, second)
     need(changed is None, f"of the same source, identity() says something else every time: {changed}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -200,6 +200,23 @@ class Player:
 
     def _observers(self, step: Step, context: Context) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return self._component.on_decision, (packet_of(step, context),)  # type: ignore[attr-defined]
+
+
+def same_answers(expected: Sequence[Answer], answers: Sequence[Answer], when: str) -> None:
+    """Fail a check unless two rounds of questions were answered the same.
+
+    Args:
+        expected: The one.
+        answers: The other.
+        when: What is different about the other, for the message.
+
+    Raises:
+        Broken: An answer is another.
+    """
+    for number, (one, other) in enumerate(zip(expected, answers, strict=True)):
+        changed = difference(one.plain, other.plain)
+        if changed is not None:
+            raise Broken(f"{when} question {number} is answered differently: {changed}")
 
 
 def decided(step: Step, context: Context) -> tuple[Proposal, FinalDecision]:
