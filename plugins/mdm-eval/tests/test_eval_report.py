@@ -606,3 +606,8 @@ class TestCommand:
         said = mdm("report", "x", "--json")
         assert 2 == said.code
         assert "no run 'x' in runs" in said.err
+
+    def test_no_such_directory(self, here: Any, mdm: Any) -> None:
+        """Where the page is to go is looked at before anything is read."""
+        said = mdm("report", "r", "--runs-dir", here.runs_dir, "--html", "no/r.html")
+        assert (2, "--html no/r.html: there is no directory no; make it first") == (said.code, said.err)

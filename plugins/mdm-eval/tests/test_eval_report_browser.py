@@ -254,6 +254,14 @@ class TestPage:
         browser.press("Escape")
         assert browser.ask("document.getElementById('tip').hidden")
 
+    def test_frames(self, browser: Browser, made: Path) -> None:
+        """A table is a stop of the tab key only where a part of it is out of sight."""
+        browser.open(made, width=390)
+        frames = "[...document.querySelectorAll('.scroll')].filter((f) => f.offsetParent)"
+        hides = "f.scrollWidth > f.clientWidth || f.scrollHeight > f.clientHeight"
+        assert browser.ask(f"{frames}.every((f) => (f.tabIndex === 0) === ({hides}))")
+        assert [False, True] == browser.ask(f"[...new Set({frames}.map((f) => f.tabIndex === 0))].sort()")
+
     def test_filters(self, browser: Browser, made: Path) -> None:
         """Examples can be narrowed by kind, outcome and text, and it is said how many are left."""
         browser.open(made)

@@ -45,6 +45,8 @@ def report(
 
     if html is None and not as_json:
         raise UsageError("say what to make of it: --html report.html, --json, or both")
+    if html is not None and not html.absolute().parent.is_dir():
+        raise UsageError(f"--html {html}: there is no directory {html.parent}; make it first")
     found = gather(question, against, Costs.parse(cost), periods, public_keys)
     if html is not None:
         from mdm_eval.page.page import write_page

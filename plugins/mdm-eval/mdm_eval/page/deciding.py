@@ -116,7 +116,7 @@ def _denial_bars(found: Report) -> Figure | None:
     title = "Denials by flag"
     more = f" The {len(kept)} most frequent of {len(found.denied)} flags." if len(found.denied) > len(kept) else ""
     note = f"All decisions that were not allowed, failures included; one can have several flags.{more}"
-    rows = [(named(flag), count(n), share(n / whole)) for flag, n in found.denied.items()]
+    rows = [(named(flag), count(n), share(n / whole)) for flag, n in list(found.denied.items())[:_MOST_CODES]]
     return Figure(title, bars(title, groups), note, (("flag", "denials", "of all decisions"), rows))
 
 
@@ -129,7 +129,7 @@ def _guard_table(found: Report) -> Markup | None:
             *(named(g.flag), count(g.denied), share(g.rate.value)),
             *(count(g.missed), count(g.averted), count(g.unknown), figure(g.net.value, 0), _ends(g.net)),
         )
-        for g in guards
+        for g in guards[:_MOST_CODES]
     ]
     heads = ("guard", "denied", "of proposals", "missed", "averted", "not known", "saved less cost", "95 % interval")
     return table(heads, rows, "What guards cost and saved")

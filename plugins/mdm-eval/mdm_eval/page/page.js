@@ -40,6 +40,17 @@
     });
   }
 
+  // A frame is a stop of the tab key only where something in it is out of sight.
+  const fit = () => {
+    for (const frame of document.querySelectorAll(".scroll")) {
+      const hides = frame.scrollWidth > frame.clientWidth || frame.scrollHeight > frame.clientHeight;
+      frame.tabIndex = hides ? 0 : -1;
+    }
+  };
+  window.addEventListener("resize", fit);
+  document.addEventListener("toggle", fit, true);
+  fit();
+
   window.addEventListener("beforeprint", () => {
     for (const folded of document.querySelectorAll("section > details")) folded.open = true;
   });
