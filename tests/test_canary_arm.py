@@ -485,12 +485,15 @@ class TestResume:
         calls = machine.calls("whole")
         whole = machine.outcome("whole")
         assert {"main", "canary"} == {p["external"]["mdm.arm"] for p in whole.packets}
+        gone_on = 0
         for at in moments(len(calls), len(calls) // 5):
             machine.forget_world()
             if machine.dies(f"r{at:04}", at) and machine.has_begun(f"r{at:04}"):
                 machine.resume_and_die(f"r{at:04}", 40)
+                gone_on += 1
                 assert [] == differences(whole.packets, machine.packets(f"r{at:04}"))
                 assert whole == machine.outcome(f"r{at:04}")
+        assert gone_on >= 3
 
     @pytest.mark.parametrize(
         ("text", "change"),

@@ -656,11 +656,14 @@ class TestResume:
         calls = made.calls("whole")
         whole = made.outcome("whole")
         assert whole.summary["counts"]["shadow new"]["differs"] > 5
+        gone_on = 0
         for at in moments(len(calls), len(calls) // 5):
             made.forget_world()
             if made.dies(f"r{at:04}", at) and made.has_begun(f"r{at:04}"):
                 made.resume_and_die(f"r{at:04}", 40)
+                gone_on += 1
                 assert whole == made.outcome(f"r{at:04}")
+        assert gone_on >= 3
 
     def test_a_shadow_without_time(self, machine: Callable[[int], Machine]) -> None:
         """When a shadow is skipped depends on the clock, and keeps no run from going on."""
