@@ -7,8 +7,13 @@ from math import exp
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import attrs
 import numpy as np
 import pytest
+from mdm_core import Action, Context, FinalDecision, MismatchInfo, Modulator, Pipeline, Proposal
+from mdm_core.testing import Always, Flat
+
+from mdm_eval.ope_logged import ACTIONS, HOLD, Logging
 
 LOGISTIC = '[model]\nuse = "reference.logistic"\n'
 EXPLORE = '[model]\nuse = "reference.explore"\nepsilon = 0.2\n\n[model.model]\nuse = "reference.logistic"\n'
@@ -167,6 +172,32 @@ class TestRefusals:
         ran = run_of(tmp_path / "run", events, without=LOGISTIC, instead=EXPLORE)
         said = mdm("ope", "r", "--runs-dir", ran.runs_dir, "--value")
         assert (2, True) == (said.code, "the outcome 'lots' is no number" in said.err)
+
+
+@attrs.define
+class Stops(Modulator):
+    """Denies everything, and says STOP."""
+
+    def modulate(self, proposal: Proposal, decision: FinalDecision, context: Context) -> FinalDecision:
+        return FinalDecision(Action.STOP, False, ["enough"], MismatchInfo(["stopped"], ["stopped:enough"]))
+
+
+class TestLogging:
+    def test_denial_that_says_stop_is_hold(self, ran_once: Any) -> None:
+        """Nothing was done, whatever a guard says in its denial; and without chance it was certain."""
+        with Pipeline(features=Flat(), model=Always(), modulators=[Stops()]) as pipeline:
+            decision = pipeline.decide({"x": 1.0})
+        packet = decision.packet().to_dict()
+        assert ("STOP", False) == (packet["final_action"]["action"], packet["final_action"]["allowed"])
+        logging = Logging(ran_once.past)
+        logging.visit(packet, [decision])
+        log = logging.logged()
+        certain_hold = [float(action == ACTIONS[HOLD]) for action in ACTIONS]
+        assert ([HOLD], [certain_hold], [certain_hold]) == (
+            log.taken.tolist(),
+            log.logged.tolist(),
+            log.wanted.tolist(),
+        )
 
 
 class TestText:
