@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -13,6 +14,7 @@ from mdm_core.values import Failure, Feature, Features
 _AS_IT_IS = frozenset({bool, str, type(None)})
 _EXACT = 1 << 64
 _REMEMBERED = 50_000
+_CODE = re.compile(r"[a-z][a-z0-9_.:]{0,63}")
 
 
 class Sizes:
@@ -148,6 +150,8 @@ def checked_final(final: FinalDecision) -> FinalDecision:
     mismatch = final.mismatch
     if mismatch is not None and not (_are_texts(mismatch.flags) and _are_texts(mismatch.reason_codes)):
         raise ContractError("flags and reason codes are lists of text")
+    if mismatch is not None and not all(map(is_code, mismatch.flags)):
+        raise ContractError("a flag is a stable code such as rate_limit, for it is counted and shown by its name")
     if final.allowed:
         if mismatch is not None and mismatch.flags:
             raise ContractError("a decision that is allowed carries no flags")
@@ -158,6 +162,15 @@ def checked_final(final: FinalDecision) -> FinalDecision:
     ):
         raise ContractError("a denial is HOLD or STOP with flags and reason codes")
     return final
+
+
+def is_code(text: str) -> bool:
+    """Whether a text may be counted and shown by itself, which no redactor sees.
+
+    Args:
+        text: Such as a flag, or the reason of a dead letter.
+    """
+    return _CODE.fullmatch(text) is not None
 
 
 def _are_texts(items: Any) -> bool:

@@ -10,7 +10,7 @@ import attrs
 from mdm_core.contracts import Component
 from mdm_core.errors import ConfigError
 from mdm_core.failures import not_of_ours
-from mdm_core.log import get_logger
+from mdm_core.log import get_logger, redacted_text
 from mdm_core.options import children_of, without_secrets
 from mdm_core.state import states_of
 from mdm_core.values import Build
@@ -51,7 +51,7 @@ def open_all(components: Iterable[Component], build: Build, opened: list[Compone
         except ConfigError as error:
             raise ConfigError([f"{name_of(component)}: {problem}" for problem in error.problems]) from error
         except (Exception, SystemExit) as error:
-            reason = without_secrets(one_line(error), component)
+            reason = redacted_text(without_secrets(one_line(error), component))
             raise ConfigError(
                 f"{name_of(component)}: cannot be opened: {reason}; install or correct what it needs"
             ) from error

@@ -55,6 +55,15 @@ def redact_with(redact: Redact | None) -> None:
     _redact.set(redact)
 
 
+def redacted_text(text: str) -> str:
+    """Give a text as the redactor of the run that this thread is at would have it; unchanged outside a run.
+
+    Args:
+        text: Such as the message of an exception.
+    """
+    return text if _redact.get() is None else str(_redacted({"message": text})["message"])
+
+
 class _Hidden(dict[str, str]):
     """Stands for a mapping that must not be shown, whether it is formatted whole or by its keys."""
 

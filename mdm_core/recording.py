@@ -14,6 +14,7 @@ import attrs
 import msgspec
 
 from mdm_core.alarm import limited
+from mdm_core.checks import is_code
 from mdm_core.contracts import Observer, TraceSink
 from mdm_core.decision import Decision, packet_dict
 from mdm_core.errors import MdmError
@@ -162,13 +163,14 @@ class Recorder:
         """Keep something that could not be decided.
 
         Args:
-            reason: A stable code.
+            reason: A stable code; what is none is not written.
             position: Where it stands in the source.
             content: The event, or what stood in its place.
 
         Raises:
             TraceFailed: It could not be written.
         """
+        reason = reason if is_code(reason) else "reason_is_no_code"
         self._tally.dead_letters[reason] += 1
         excerpt = self._excerpt(content)
         try:

@@ -42,7 +42,7 @@ from mdm_core.schema import Action
 from mdm_core.signals import Interrupted, StopSignals
 from mdm_core.state import veil_by
 from mdm_core.summary import Status, Summary, Tally
-from mdm_core.values import Idle, Position, Record, Reject
+from mdm_core.values import Build, Idle, Position, Record, Reject
 
 _END = object()
 _PULSE = 512
@@ -160,13 +160,15 @@ class Run:
         plan = self.plan
         remains = Remains.of(run_dir) if self._resume else None
         base = plan.config.path.parent
-        self._pipeline = pipeline = plan.parts.pipeline(base, self.run_id, run_dir)
-        parts = [plan.source, plan.broker, plan.redactor, *plan.sinks, *plan.observers]
-        for part in parts:
-            if part is not None:
-                open_all(with_children(part.component), pipeline.build, opened)
+        if plan.redactor is not None:  # first, for it has a say in what is told of the others
+            surroundings = Build(base_dir=base, run_id=self.run_id, run_dir=run_dir)
+            open_all(with_children(plan.redactor.component), surroundings, opened)
         self._redaction = Redaction(None if plan.redactor is None else cast(Redactor, plan.redactor.component))
         log.redact_with(self._redaction.mapping)
+        self._pipeline = pipeline = plan.parts.pipeline(base, self.run_id, run_dir)
+        for part in (plan.source, plan.broker, *plan.sinks, *plan.observers):
+            if part is not None:
+                open_all(with_children(part.component), pipeline.build, opened)
         self._recorder = Recorder(
             self.run_id,
             run_dir,

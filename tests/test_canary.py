@@ -713,12 +713,7 @@ class TestFailures:
         [
             pytest.param(SOURCE, '[source]\nuse = "canary.sings"\nsong = SONG', id="source"),
             pytest.param("[[observers]]", '[[trace]]\nuse = "canary.tears"\nsong = SONG\n\n[[observers]]', id="sink"),
-            pytest.param(
-                SOURCE,
-                '[source]\nuse = "canary.sings"\nsong = SONG\nopens = false',
-                id="open",
-                marks=pytest.mark.xfail(strict=True, reason="the message of what fails to open is shown as it is"),
-            ),
+            pytest.param(SOURCE, '[source]\nuse = "canary.sings"\nsong = SONG\nopens = false', id="open"),
         ],
     )
     def test_what_ends_a_run(self, workplace: Callable[[], Workplace], old: str, new: str) -> None:
@@ -730,7 +725,6 @@ class TestFailures:
         assert here.mdm("run", "pipeline.toml", "--run-id", "r", "-v") in (1, 2)
         assert {} == here.leaks(WORLD, "r")
 
-    @pytest.mark.xfail(strict=True, reason="what is counted by flag is written and shown as the guard has named it")
     def test_flags_that_are_no_codes(self, workplace: Callable[[], Workplace]) -> None:
         """A guard that puts data where a stable code belongs does not get it into summary, checkpoints and output."""
         here = workplace()

@@ -316,7 +316,7 @@ def passes(proposal: Proposal, decision: FinalDecision, context: Context) -> Fin
 
 def denies(proposal: Proposal, decision: FinalDecision, context: Context) -> FinalDecision:
     """Deny, as the contract says."""
-    return FinalDecision(Action.HOLD, False, ["too eager"], MismatchInfo(["eager"], ["eager:rate"]))
+    return FinalDecision(Action.HOLD, False, ["too_eager"], MismatchInfo(["eager"], ["eager:rate"]))
 
 
 def must_not_be_asked(*_: object) -> Any:
@@ -701,7 +701,7 @@ class TestPacket:
                 "features_summary": {"x": 1.5},
                 "features": {"x": 1.5},
             },
-            "final_action": {"action": "HOLD", "allowed": False, "reasons": ["too eager"], "params": {}},
+            "final_action": {"action": "HOLD", "allowed": False, "reasons": ["too_eager"], "params": {}},
             "mismatch": {
                 "flags": ["eager"],
                 "reason_codes": ["eager:rate"],
@@ -799,7 +799,7 @@ class TestModulators:
         """Later modulators are not asked, and the denial stands as it was given."""
         decision = pipeline(modulators=(passes, denies, must_not_be_asked)).decide({})
         assert (
-            FinalDecision(Action.HOLD, False, ["too eager"], MismatchInfo(["eager"], ["eager:rate"])) == decision.final
+            FinalDecision(Action.HOLD, False, ["too_eager"], MismatchInfo(["eager"], ["eager:rate"])) == decision.final
         )
         assert decision.failure is None
         assert "mdm.fail_closed" not in decision.context
@@ -1297,9 +1297,17 @@ class TestBreaches:
             pipeline(modulators=(lambda p, d, c: final,)).decide({}), "modulator_error", "modulator_error:ContractError"
         )
 
+    @pytest.mark.parametrize("flag", ["", "Too late", "mail of ada@example.org", "AKIAIOSFODNN7EXAMPLE", "x" * 65, "9"])
+    def test_a_flag_is_a_stable_code(self, flag: str) -> None:
+        """A flag is counted and shown by its name, which no redactor sees, so it must not hold data."""
+        final = FinalDecision(Action.HOLD, False, [], MismatchInfo([flag], ["why"]))
+        assert_failed_closed(
+            pipeline(modulators=(lambda p, d, c: final,)).decide({}), "modulator_error", "modulator_error:ContractError"
+        )
+
     def test_modulators_are_not_asked_about_a_hold_of_another(self) -> None:
         """HOLD is final, also when a modulator made it of something else."""
-        final = FinalDecision(Action.HOLD, True, ["rather not"])
+        final = FinalDecision(Action.HOLD, True, ["rather_not"])
         assert final is pipeline(modulators=(lambda p, d, c: final, must_not_be_asked)).decide({}).final
 
     def test_a_component_that_exits(self) -> None:

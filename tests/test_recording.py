@@ -377,6 +377,12 @@ class TestDeadLetters:
         raw.recorder.dead_letter("invalid_json", 1, "{broken")
         assert [letter["excerpt"] for letter in raw.letters()] == ["{broken"]
 
+    def test_a_reason_that_is_no_code_is_not_written(self, tmp_path: Path) -> None:
+        """A reason is counted and shown by itself, so a source cannot put data there."""
+        recording = Recording(tmp_path)
+        recording.recorder.dead_letter(f"no such user: {CANARY}", 1, {})
+        assert ["reason_is_no_code"] == [letter["reason"] for letter in recording.letters()]
+
     @pytest.mark.parametrize("content", NO_EVENTS, ids=lambda v: type(v).__name__)
     def test_what_is_neither_is_told_by_its_type(self, content: object, tmp_path: Path) -> None:
         """Whatever stood in an event's place, with a redactor or without."""
