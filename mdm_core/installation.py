@@ -102,7 +102,7 @@ class Installation:
     def relevant(self) -> list[Distribution]:
         """mdm-core, and the distributions that need it or register something."""
         known = sorted(self.by_name.values(), key=lambda d: d.name)
-        return [d for d in known if d.name == CORE or d.needs_core or d.groups & set(GROUPS)]
+        return [d for d in known if _COMMAND in (d.entries or ()) or d.needs_core or d.groups & set(GROUPS)]
 
     def foreign_core(self) -> Iterator[str]:
         """Say which distributions are in the place of mdm-core, or claim its package as well."""

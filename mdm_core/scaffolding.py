@@ -79,6 +79,7 @@ class Blueprint:
         others: Tables of that pipeline that differ from the usual ones.
         needs: Distributions whose components that pipeline names.
         events: File of the pipeline's events.
+        check: What `mdm check-plugin` has to be told.
     """
 
     section: str
@@ -89,6 +90,7 @@ class Blueprint:
     others: Mapping[str, str] = attrs.field(factory=dict)
     needs: tuple[str, ...] = _NEEDS
     events: str = "events.jsonl"
+    check: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -108,12 +110,25 @@ BLUEPRINTS = {
         others={"model": 'use = "reference.linear"\nweights = { "value.change" = 0.1 }\nthreshold = 0.6\n'},
     ),
     "source": Blueprint(
-        "source", "table", "Table", "Reads events from CSV files", 'path = "events.csv"\n', events="events.csv"
+        "source",
+        "table",
+        "Table",
+        "Reads events from CSV files",
+        'path = "events.csv"\n',
+        events="events.csv",
+        check="--option path=events.csv",
     ),
     "modulator": Blueprint(
         "modulators", "quota", "Quota", "Grants each key a number of actions", "actions = 1\nseconds = 60\n"
     ),
-    "broker": Blueprint("broker", "outbox", "Outbox", "Leaves orders as files in a folder", 'folder = "outbox"\n'),
+    "broker": Blueprint(
+        "broker",
+        "outbox",
+        "Outbox",
+        "Leaves orders as files in a folder",
+        'folder = "outbox"\n',
+        check="--limit-ms 1000",
+    ),
     "sink": Blueprint("trace", "table", "Table", "Keeps decisions as a table for spreadsheets"),
     "redactor": Blueprint("redaction", "addresses", "Addresses", "Keeps e-mail addresses out of what is written"),
     "observer": Blueprint(
@@ -221,6 +236,7 @@ def _contents(name: str, blueprint: Blueprint) -> Iterator[tuple[str, str]]:
         "header": _header(kind.section),
         "events": blueprint.events,
         "needs": ", ".join(blueprint.needs),
+        "check": f"{name}.{blueprint.component} {blueprint.check}".rstrip(),
         "tables": _tables(name, blueprint),
     }
     own = {

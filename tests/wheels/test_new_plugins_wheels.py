@@ -97,6 +97,15 @@ class TestEachKind:
         assert 0 == ran.returncode, ran.stdout
         assert " passed" in ran.stdout
 
+    @pytest.mark.parametrize("kind", NAMES)
+    def test_passes_the_check_of_its_page(self, author: Author, kind: str) -> None:
+        """`mdm check-plugin`, as its README has it, finds nothing."""
+        directory = author.folder / f"mdm-{NAMES[kind]}"
+        [command] = [line for line in (directory / "README.md").read_text().splitlines() if "check-plugin" in line]
+        ran = author.run("mdm_core", *command.split()[1:], cwd=directory)
+        assert 0 == ran.returncode, ran.stdout + ran.stderr
+        assert "passed" in ran.stdout
+
 
 class TestTogether:
     def test_all_are_typed_and_in_order(self, author: Author) -> None:
