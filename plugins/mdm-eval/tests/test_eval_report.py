@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from mdm_core import PastRun, UsageError
@@ -41,6 +42,7 @@ from mdm_eval.whatif import what_if
 EVENTS = 600
 COSTS = Costs(fp=1, fn=5)
 HOSTILE = "<script>pwned=1</script>"
+BY_WHO = {"without": 'id = "id"', "instead": 'id = "who"'}
 SHADOW = """
 [[shadow]]
 name = "eager"
@@ -105,6 +107,12 @@ def cases() -> Any:
 def told(challenged: Any) -> Report:
     """The report on it."""
     return report(question(challenged), None, COSTS, 4)
+
+
+@pytest.fixture
+def named(ran_once: Any) -> list[dict[str, Any]]:
+    """Events whose id is called ``who``."""
+    return [{**event, "who": event["id"]} for event in ran_once.events[:80]]
 
 
 def came_of(packet: Any) -> tuple[str, bool]:
@@ -314,11 +322,22 @@ class TestComparison:
         assert ("step", 60) == (found.by, found.pairs)
         assert any("n-th decisions of both runs" in warning for warning in found.warnings)
 
-    def test_masked_ids(self, run_of: Any, ran_once: Any, tmp_path: Path) -> None:
+    def test_masked_ids(self, run_of: Any, named: Any, tmp_path: Path) -> None:
         """Ids that were masked tell nothing: then the numbers of the decisions count."""
-        ran = run_of(tmp_path / "a", ran_once.events[:60], 'redaction.extra=["id"]')
+        ran = run_of(tmp_path / "a", named[:60], 'redaction.extra=["who"]', **BY_WHO)
         found = compared(ran, ran)
         assert ("step", 60, 0.0) == (found.by, found.pairs, found.flips.value)
+
+    def test_tokens(self, run_of: Any, named: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tokens stand for ids: events are known by them."""
+        monkeypatch.setenv("TOKEN_KEY", "0123456789abcdef")
+        tokens = ('redaction.extra=["who"]', 'redaction.mode="tokens"', 'redaction.token_key={env="TOKEN_KEY"}')
+        runs = [
+            run_of(tmp_path / name, events, *tokens, **BY_WHO)
+            for name, events in (("a", named[:60]), ("b", named[20:80]))
+        ]
+        found = compared(*runs)
+        assert ("id", 40, 20, 20) == (found.by, found.pairs, found.only_here, found.only_there)
 
 
 class TestDifference:
@@ -537,6 +556,13 @@ class TestPage:
         asked = question(run_of(tmp_path / "a", ran_once.events[:100]))
         first, second = (page(report(asked, None, COSTS, 4)) for _ in range(2))
         assert first == second
+
+    def test_thousands_of_weights(self, found: Report) -> None:
+        """A page stays small however many options there are, and says that there are more."""
+        options = {f"model.weights.{'w' * 100}{n}": n / 7 for n in range(20_000)}
+        made = page(attrs.evolve(found, provenance=attrs.evolve(found.provenance, configuration=options)))
+        assert len(made) < 1_000_000
+        assert "the first 500 of 20,000 options; --json has all" in made
 
     def test_file(self, found: Report, tmp_path: Path) -> None:
         """The file can be read by its owner alone, and replaces one that was there."""

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from mdm_eval.charts.markup import Child, Markup, tag
 from mdm_eval.charts.plot import Figure
 
+MOST_OPTIONS = 500
+"""Options that the page shows; a model can have thousands of weights."""
+
 
 def section(name: str, title: str, *children: Child) -> Markup:
     """Make a section that can be gone to.

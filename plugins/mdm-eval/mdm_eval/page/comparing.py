@@ -21,7 +21,7 @@ from mdm_eval.charts.numbers import (
 from mdm_eval.charts.plot import Figure
 from mdm_eval.effects import Change, Effects
 from mdm_eval.intervals import Estimate
-from mdm_eval.page.blocks import charts, folded, listed, said, scrolled, section, table
+from mdm_eval.page.blocks import MOST_OPTIONS, charts, folded, listed, said, scrolled, section, table
 from mdm_eval.report.challengers import Arm, Challenger
 from mdm_eval.report.comparison import Comparison, Example, Side
 from mdm_eval.report.document import Report
@@ -162,7 +162,7 @@ def _changed(found: Comparison) -> Markup | None:
     ]
     if not rows:
         return said("Both runs have the same configuration and the same versions.")
-    made = table(("", "there", "here"), rows, "Options and versions that differ")
+    made = table(("", "there", "here"), rows[:MOST_OPTIONS], "Options and versions that differ")
     return made if len(rows) <= _MOST_KINDS else folded(f"{len(rows)} options and versions that differ", made)
 
 
@@ -179,7 +179,7 @@ def _examples(found: Comparison) -> Markup | None:
         if all_of
         else (
             f"{count(len(found.examples))} of {count(sum(kind.decisions for kind in found.kinds))}, "
-            "taken evenly over the run from each kind, at least ten."
+            "taken evenly over the run from each kind."
         )
     )
     kinds = dict.fromkeys(f"{named(e.before.decided)} → {named(e.after.decided)}" for e in found.examples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ import msgspec
 
 from mdm_eval.charts.markup import Child, Markup, tag
 from mdm_eval.charts.numbers import count, named, share
-from mdm_eval.page.blocks import folded, listed, said, section, table
+from mdm_eval.page.blocks import MOST_OPTIONS, folded, listed, said, section, table
 from mdm_eval.report.document import Report
 
 _MOST_PLACES = 50
@@ -56,7 +57,7 @@ def provenance(found: Report) -> Markup:
         table((), _rows(origin.source), "Identity of the source", "texts") if origin.source else None,
         table((), _rows(origin.files), "Files and their SHA-256", "texts") if origin.files else None,
         table((), _rows(origin.distributions), "Distributions and their versions", "texts"),
-        folded("Configuration", table((), _rows(origin.configuration), "Configuration", "texts")),
+        _configuration(origin.configuration),
         table((), [(name, _value(value)) for name, value in made], "This report", "texts"),
     )
 
@@ -69,6 +70,12 @@ def _verified(found: Report) -> Markup:
     return tag(
         "div", said(tag("b", f"{mark} {_SAYS[verification.verdict]}"), f" ({verification.by})"), listed(told), cls=cls
     )
+
+
+def _configuration(options: Mapping[str, Any]) -> Markup:
+    more = f", the first {MOST_OPTIONS} of {count(len(options))} options; --json has all"
+    caption = "Configuration" + (more if len(options) > MOST_OPTIONS else "")
+    return folded(caption, table((), islice(_rows(options), MOST_OPTIONS), caption, "texts"))
 
 
 def _dropped(found: Report) -> str:

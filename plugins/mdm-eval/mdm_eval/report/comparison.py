@@ -195,14 +195,15 @@ def _actions(names: list[str], was: Ints, is_: Ints) -> dict[str, tuple[int, int
 
 
 def _chosen(flipped: Ints, was: Ints, is_: Ints) -> list[int]:
-    """Rows of each kind in proportion, ten at least, evenly over the run."""
+    """Rows of each kind in proportion, ten at least if there are not many kinds, evenly over the run."""
     if not len(flipped):
         return []
     _, kind, times = np.unique(np.stack([was[flipped], is_[flipped]]), axis=1, return_inverse=True, return_counts=True)
+    least = min(_LEAST_OF_A_KIND, MOST_EXAMPLES // len(times))
     chosen: list[int] = []
     for n, number in enumerate(times):
         rows = flipped[kind.ravel() == n]
-        wanted = min(int(number), max(_LEAST_OF_A_KIND, int(MOST_EXAMPLES * number / len(flipped))))
+        wanted = min(int(number), max(least, int(MOST_EXAMPLES * number / len(flipped))))
         chosen += rows[np.linspace(0, number - 1, wanted).round().astype(np.int64)].tolist()
     return sorted(chosen)
 
