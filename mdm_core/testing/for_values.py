@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import attrs
 
-from mdm_core.schema import Proposal
 from mdm_core.testing.case import Case, need
 from mdm_core.testing.checks import DECIDING, Broken, Inapplicable, check
 from mdm_core.testing.material import (
     START_MS,
     UNICODE,
     Step,
-    features_of,
     to_empty,
     to_huge,
     to_hugely_negative,
@@ -24,7 +21,7 @@ from mdm_core.testing.material import (
     with_each,
     without_each,
 )
-from mdm_core.testing.player import Answer, Player, out_of_contract
+from mdm_core.testing.player import Player, out_of_contract
 from mdm_core.values import Event
 from mdm_core.wording import one_line
 
@@ -43,23 +40,24 @@ def none_values(case: Case) -> None:
 
 @check("empty-values", "Empty texts, lists and tables come from every form that somebody left blank.", *DECIDING)
 def empty_values(case: Case) -> None:
-    spared = case.subject.spared
-    changed = [e for event in _some(case) for e in with_each(event, spared, to_empty)]
-    _must_answer(case, [*changed, *({**event, "list": [], "table": {}} for event in _some(case))])
+    some = _some(case)
+    changed = [e for event in some for e in with_each(event, case.subject.spared, to_empty)]
+    _must_answer(case, [*changed, *({**event, "list": [], "table": {}} for event in some)])
 
 
 @check("huge-values", "Hostile numbers must not get an answer past its range; what overflows may raise.", *DECIDING)
 def huge_values(case: Case) -> None:
-    changed = [e for event in _some(case) for e in with_each(event, case.subject.spared, to_huge, to_hugely_negative)]
-    wide = [{**event, **{f"field_{n}": n for n in range(2000)}} for event in _some(case)[:1]]
-    _must_answer(case, [*changed, *wide, *({**e, "whole": 10**400} for e in wide)], allowed=(ArithmeticError,))
+    some = _some(case)
+    changed = [e for event in some for e in with_each(event, case.subject.spared, to_huge, to_hugely_negative)]
+    wide = {**some[0], **{f"field_{n}": n for n in range(2000)}}
+    _must_answer(case, [*changed, wide, {**wide, "whole": 10**400}], allowed=(ArithmeticError,))
 
 
 @check("unicode-values", "Text comes in every script, and as halves of characters that UTF-8 cannot hold.", *DECIDING)
 def unicode_values(case: Case) -> None:
-    changed = [e for event in _some(case) for e in with_each(event, case.subject.spared, to_unicode)]
-    named = [{**event, UNICODE: 1.0, "naïve.Ω": UNICODE} for event in _some(case)]
-    _must_answer(case, [*changed, *named])
+    some = _some(case)
+    changed = [e for event in some for e in with_each(event, case.subject.spared, to_unicode)]
+    _must_answer(case, [*changed, *({**event, UNICODE: 1.0, "naïve.Ω": UNICODE} for event in some)])
 
 
 @check(
@@ -81,49 +79,22 @@ def fails_by_exception(case: Case) -> None:
             need(problem is None, f"asked about a value of another type: {problem}; raise instead")
 
 
-@check("alternatives-agree", "What a model says of its own chances is what evaluation reckons with.", "model")
-def alternatives_agree(case: Case) -> None:
-    with case.opened() as component:
-        give = getattr(component, "alternatives", None)
-        if give is None:
-            raise Inapplicable("this mdm-core asks no model for alternatives")
-        player = Player(component, case.subject)
-        found = False
-        for step in case.steps:
-            answer, context = player.ask_in_context(step)
-            pairs = give(features_of(step.event), _again(player, step))
-            found = found or bool(pairs)
-            if pairs:
-                _check_pairs(pairs, answer, step)
-            player.tell(step, answer, context)
-    if not found:
-        raise Inapplicable("it says that nothing depends on chance")
-
-
-def _again(player: Player, step: Step) -> Any:
-    context = player.context_of(step)
-    context.features = features_of(step.event)
-    return context
-
-
-def _check_pairs(pairs: Sequence[tuple[float, Proposal]], answer: Answer, step: Step) -> None:
-    total = sum(share for share, _ in pairs)
-    need(abs(total - 1) < 1e-9, f"event {step.number}: the probabilities of its alternatives sum to {total}")
-    problems = [problem for _, proposal in pairs if (problem := out_of_contract("model", proposal))]
-    need(not problems, f"event {step.number}: an alternative is no proposal: {problems[:1]}")
-    actions = {proposal.action for _, proposal in pairs}
-    proposed = answer.value.action if isinstance(answer.value, Proposal) else None
-    need(proposed in actions, f"event {step.number}: what it proposed, {proposed}, is not among its alternatives")
-
-
 def _some(case: Case) -> list[Event]:
-    """A few events that between them have every field."""
+    """A few events that it answers about, which between them have every field.
+
+    Raises:
+        Inapplicable: There is none.
+    """
+    with case.opened() as component:
+        answers = Player(component, case.subject).play(case.steps)
     some: list[Event] = []
     names: set[str] = set()
-    for event in case.subject.events:
-        if len(some) < 2 or not names.issuperset(event):
-            some.append(event)
-            names |= event.keys()
+    for step, answer in zip(case.steps, answers, strict=True):
+        if answer.error is None and (len(some) < 2 or not names.issuperset(step.event)):
+            some.append(step.event)
+            names |= step.event.keys()
+    if not some:
+        raise Inapplicable("it does not answer about ordinary events either; see the check 'answers'")
     return some[:6]
 
 
@@ -138,9 +109,6 @@ def _steps(case: Case, events: Iterable[Event]) -> list[Step]:
 def _must_answer(case: Case, events: Iterable[Event], allowed: tuple[type[Exception], ...] = ()) -> None:
     steps = _steps(case, events)
     with case.opened() as component:
-        ordinary = Player(component, case.subject).play(case.steps[:5])
-        if all(answer.error is not None for answer in ordinary):
-            raise Inapplicable("it does not answer about ordinary events either; see the check 'answers'")
         for step, answer in zip(steps, Player(component, case.subject).play(steps), strict=True):
             if answer.error is not None:
                 if isinstance(answer.error, allowed):
@@ -151,9 +119,13 @@ def _must_answer(case: Case, events: Iterable[Event], allowed: tuple[type[Except
 
 
 def _told(case: Case, event: Event) -> str:
-    usual = next(iter(case.subject.events))
-    gone = [name for name in usual if name not in event]
-    other = [name for name in event if name in usual and event[name] is not usual[name]]
+    gone, other = min((_apart(event, usual) for usual in case.subject.events), key=lambda pair: len(pair[0] + pair[1]))
     if gone:
         return f"an event without {', '.join(map(repr, gone[:3]))}{' …' if len(gone) > 3 else ''}"
     return f"an event with another {', '.join(map(ascii, other[:3])) or 'field'}{' …' if len(other) > 3 else ''}"
+
+
+def _apart(event: Event, usual: Event) -> tuple[list[str], list[str]]:
+    """The fields that an event lacks, and those that are others."""
+    gone = [name for name in usual if name not in event]
+    return gone, [name for name in event if name not in usual or event[name] is not usual[name]]

@@ -274,3 +274,12 @@ class ChancesThatDoNotAddUp(SoundModel):
 
     def alternatives(self, features: Features, context: Context) -> Sequence[tuple[float, Proposal]]:
         return [(0.9, self.propose(features, context))]
+
+
+@broken("alternatives-agree")
+@attrs.define
+class ProposesSomethingElse(SoundModel):
+    """Leaves what it proposes out of what it might have proposed."""
+
+    def alternatives(self, features: Features, context: Context) -> Sequence[tuple[float, Proposal]]:
+        return [(1.0, hold(0.123))]
