@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blocks import blocks
 from jsonschema import Draft202012Validator
 
 from mdm_core import ConfigError
@@ -20,6 +21,7 @@ from mdm_core.plugins import Registry
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = sorted(path for path in ROOT.glob("examples/*/*.toml") if path.name != "pyproject.toml")
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
 Install = Callable[..., Path]
@@ -297,6 +299,14 @@ class TestRepository:
     def test_is_accepted(self, path: Path, validator: Draft202012Validator) -> None:
         """Each of them is valid."""
         assert [] == [error.message for error in validator.iter_errors(tomllib.loads(path.read_text()))]
+
+    def test_the_pipelines_of_the_pages(self, validator: Draft202012Validator) -> None:
+        """So is every pipeline that a page has its reader write of components that come with mdm."""
+        found = [block.text for page in PAGES for block in blocks(page) if block.title.endswith(".toml")]
+        pipelines = [tomllib.loads(text) for text in found if "moderation." not in text]
+        pipelines = [pipeline for pipeline in pipelines if "model" in pipeline]
+        assert len(pipelines) > 2
+        assert [] == [error.message for pipeline in pipelines for error in validator.iter_errors(pipeline)]
 
     def test_a_misspelling_is_found(self, validator: Draft202012Validator) -> None:
         """A component and an option that do not exist are refused where they stand."""
