@@ -47,7 +47,7 @@ def request(raw: bytes, name: str, good: bool) -> Request | None:
     Returns:
         The request, or None if no header tells an address and a time that can be.
     """
-    for header in _parse(raw).get_all("Received", ()):
+    for header in _parse(raw.partition(b"\n\n")[0]).get_all("Received", ()):
         where, _, when = str(header).rpartition(";")
         address = next(filter(_public, _ADDRESS.findall(where)), None)
         if address:

@@ -26,7 +26,7 @@ ADDRESS = re.compile(rb"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 RUN = "mdm run examples/api_limits/pipeline.toml --run-id relays"
 EVALUATE = "mdm evaluate relays --since 2002-09-01T00:00:00+00:00 --cost fp=3,fn=1"
 RETAIL = "mdm run examples/api_limits/retail.toml --run-id retail"
-PART = 60_000
+PART = 30_000
 SEPTEMBER = 1_030_838_400_000
 
 

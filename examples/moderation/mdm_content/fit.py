@@ -147,6 +147,24 @@ def _short(number: float) -> float:
     return float(f"{number:.4g}")
 
 
+def fit(pipeline_file: Path, mail: Mail, out: Path) -> float:
+    """Fit all weights and write them.
+
+    Args:
+        pipeline_file: The pipeline that computes the features.
+        mail: The mail before ``END``.
+        out: Folder for ``words.json`` and ``weights.json``.
+
+    Returns:
+        The ROC AUC of the words of the mail before ``SPLIT`` on that after it.
+    """
+    early, late = mail.between(START, SPLIT), mail.between(SPLIT, END)
+    features = compute(pipeline_file, fit_words(early), mail)[len(early.events) :]
+    write(out / "words.json", fit_words(mail))
+    write(out / "weights.json", fit_features(features, late.spam))
+    return float(roc_auc_score(late.spam, [row["words.score"] for row in features]))
+
+
 @click.command()
 @click.argument("pipeline_file", type=click.Path(exists=True, path_type=Path), default="pipeline.toml")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to; by default that of the file.")
@@ -154,19 +172,8 @@ def main(pipeline_file: Path, out: Path | None) -> None:
     """Fit words.json and weights.json for PIPELINE_FILE, which lies beside the folder with the mail."""
     source = MailSource()
     source.open(Build(base_dir=pipeline_file.parent))
-    mail = read(source)
-    source.close()
-
-    early, late = mail.between(START, SPLIT), mail.between(SPLIT, END)
-    features = compute(pipeline_file, fit_words(early), mail)[len(early.events) :]
-    scores = [row["words.score"] for row in features]
-    click.echo(f"{len(early.events):,} messages before {SPLIT} score {len(late.events):,} after it: ", nl=False)
-    click.echo(f"ROC AUC {roc_auc_score(late.spam, scores):.4f}")
-
-    out = out or pipeline_file.parent
-    write(out / "words.json", fit_words(mail))
-    write(out / "weights.json", fit_features(features, late.spam))
-    click.echo(f"{out}: words.json and weights.json")
+    auc = fit(pipeline_file, read(source), out or pipeline_file.parent)
+    click.echo(f"words.json and weights.json are written; ROC AUC of the words in August {auc:.4f}")
 
 
 if __name__ == "__main__":

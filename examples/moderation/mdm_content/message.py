@@ -37,7 +37,7 @@ def event(raw: bytes, name: str, spam: bool) -> dict[str, Any] | None:
         most ``LONGEST`` characters), ``shape`` (numbers about the form) and ``spam``; None if no receiving server has
         written when it came.
     """
-    message = message_from_bytes(raw)
+    message = _parsed(raw)
     received = received_ms(message)
     if received is None:
         return None
@@ -68,6 +68,16 @@ def received_ms(message: Message) -> int | None:
         if written is not None:
             return mktime_tz(written) * 1000
     return None
+
+
+def _parsed(raw: bytes) -> Message:
+    """Parse a message; the text of one without parts as a whole, for the parser would go through it line by line."""
+    head, _, body = raw.partition(b"\n\n")
+    message = message_from_bytes(head + b"\n\n")
+    if message.get_content_maintype() in ("multipart", "message") or message.defects:
+        return message_from_bytes(raw)
+    message.set_payload(body.decode("ascii", "surrogateescape"))
+    return message
 
 
 def _sender(message: Message) -> dict[str, str]:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import json
-import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mdm_core import ConfigError
 
-from mdm_content.fit import END, Mail, fit_features, fit_words, main, read, to_ms
+from mdm_content.fit import END, Mail, fit, fit_features, fit_words, main, read, to_ms
 from mdm_content.source import MailSource
 from mdm_content.words import BUCKETS, buckets
 
@@ -59,17 +60,22 @@ class TestFeatures:
         assert {"words.score": pytest.approx(0.7, abs=0.03)} == found["weights"]
 
 
-class TestCommand:
-    def test_committed_weights_are_reproduced(self, example: Path, tmp_path: Path) -> None:
+class TestWeights:
+    def test_committed_weights_are_reproduced(self, example: Path, source: MailSource, tmp_path: Path) -> None:
         """The script gives the weights that are committed, and the AUC that the README tells."""
-        arguments = [str(example / "pipeline.toml"), "--out", str(tmp_path)]
-        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+        auc = fit(example / "pipeline.toml", read(source), tmp_path)
         fitted, committed = (
             {name: json.loads((folder / f"{name}.json").read_text()) for name in ("words", "weights")}
             for folder in (tmp_path, example)
         )
         assert committed["weights"]["weights"] == pytest.approx(fitted["weights"]["weights"], rel=0.01)
         np.testing.assert_allclose(committed["words"]["weights"], fitted["words"]["weights"], rtol=0, atol=0.03)
-        auc = re.search(r"ROC AUC (\d\.\d{4})", result.output)
-        assert auc is not None
-        assert f"ROC AUC of {auc[1]}" in (example / "README.md").read_text(encoding="utf-8")
+        assert f"ROC AUC of {auc:.4f}" in (example / "README.md").read_text(encoding="utf-8")
+
+    def test_command_needs_the_mail(self, example: Path, tmp_path: Path) -> None:
+        """Without the package the command says how to fetch it, and writes nothing."""
+        shutil.copy(example / "pipeline.toml", tmp_path)
+        result = CliRunner().invoke(main, [str(tmp_path / "pipeline.toml")])
+        assert isinstance(result.exception, ConfigError)
+        assert "run: python -m mdm_content.fetch" in str(result.exception)
+        assert ["pipeline.toml"] == [path.name for path in tmp_path.iterdir()]

@@ -168,14 +168,14 @@ class TestLabel:
             Pipeline.from_config(example / "pipeline.toml") as one,
             Pipeline.from_config(example / "pipeline.toml") as other,
         ):
-            for event, label in zip(mail[:1500], labels, strict=False):
+            for event, label in zip(mail[:600], labels, strict=False):
                 expected, found = one.decide(event), other.decide({**event, "spam": label})
                 assert (expected.final, expected.features) == (found.final, found.features)
 
     def test_plain_loop_decides_as_the_run(self, example: Path, done: Done, mail: list[dict[str, Any]]) -> None:
         """Calling ``decide`` in a loop gives the decisions that the run traced."""
         with Pipeline.from_config(example / "pipeline.toml") as pipeline:
-            for event, packet in zip(mail[:1500], done.packets, strict=False):
+            for event, packet in zip(mail[:600], done.packets, strict=False):
                 decision = pipeline.decide(event)
                 assert packet["mdm"]["features"] == decision.features
                 assert packet["final_action"]["allowed"] == decision.final.allowed
