@@ -61,7 +61,9 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests of every distribution and of the documentation."""
     session.install(*editable(*DISTRIBUTIONS), *group("test"))
-    session.run("pytest", *session.posargs)
+    # It asks for libraries of its time; the tests read the data in it and import nothing.
+    session.install("--no-deps", "obp==0.4.1")
+    session.run("pytest", "--numprocesses=2", "--dist=loadfile", *session.posargs)
 
 
 @nox.session
