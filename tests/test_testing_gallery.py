@@ -61,10 +61,10 @@ class TestGallery:
 
 
 class TestSound:
-    @pytest.mark.parametrize(("cls", "rest"), SOUND, ids=lambda v: getattr(v, "__name__", ""))
-    def test_fails_nothing(self, cls: Any, rest: Mapping[str, Any]) -> None:
+    @pytest.mark.parametrize(("component", "rest"), SOUND, ids=lambda v: getattr(v, "__name__", type(v).__name__))
+    def test_fails_nothing(self, component: Any, rest: Mapping[str, Any]) -> None:
         """A component that keeps its contract fails no check."""
-        assert {} == failed(Subject.of(cls, **rest))
+        assert {} == failed(Subject.of(component, **rest))
 
 
 class TestReasons:

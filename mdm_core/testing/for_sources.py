@@ -67,7 +67,7 @@ def seek_exact(case: Case) -> None:
 def resume_exact(case: Case) -> None:
     with case.opened() as component:
         items = read(component)
-        seek(component, items[0].position)
+    _refuses_if_it_cannot_seek(case, items[0])
     for number in _places(items):
         saved = _identity_after(case, number + 1)
         with case.opened() as component:
@@ -77,6 +77,22 @@ def resume_exact(case: Case) -> None:
     with case.opened() as component:
         _resume(component, None, _identity_after(case, 0))
         _same(items, read(component, len(items)), "after resume(None, …)")
+
+
+def _refuses_if_it_cannot_seek(case: Case, item: Record | Reject) -> None:
+    with case.opened() as component:
+        try:
+            source_of(component).seek(item.position)
+            return
+        except NotImplementedError:
+            pass
+    saved = _identity_after(case, 1)
+    with case.opened() as component:
+        try:
+            source_of(component).resume(item.position, saved)
+        except ConfigError:
+            raise Inapplicable("it cannot go back, and says so") from None
+    raise Broken("it cannot seek, and resume goes on all the same, from the first event; raise ConfigError")
 
 
 def _identity_after(case: Case, count: int) -> Any:

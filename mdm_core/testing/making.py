@@ -126,8 +126,11 @@ def _table(component: Component, name: str, result: Written) -> dict[str, Any]:
             table[field.name] = _table(value, f"{name}-{field.name}", result)
         elif field.info.rest:
             table |= jsonable(value)
+        elif field.info.secret:
+            if value:  # an empty variable counts as one that is not set
+                table[field.name] = _secret(result, field.name, value)
         elif value is not None:
-            table[field.name] = _secret(result, field.name, value) if field.info.secret else jsonable(value)
+            table[field.name] = jsonable(value)
     return table
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
 from mdm_core.testing.catalogue import CHECKS, checks_for
 from mdm_core.testing.checks import Check, check_skips
 from mdm_core.testing.running import outcome
-from mdm_core.testing.subject import Checkable, Subject
+from mdm_core.testing.subject import Checkable, Needs, Subject
 from mdm_core.values import Event
 
 
@@ -20,7 +20,7 @@ def mdm_check(
     options: Mapping[str, Any] | None = None,
     events: Iterable[Event] | None = None,
     skip: Mapping[str, str] | None = None,
-    **rest: Any,
+    **needs: Unpack[Needs],
 ) -> Callable[[Check], None]:
     """Make a test of a component, once for each check::
 
@@ -31,7 +31,7 @@ def mdm_check(
         options: For an id or a class: its options, as in a pipeline file.
         events: What it is asked about; by default events with numbers, texts and something nested.
         skip: Id of a check to the reason why it is not made.
-        rest: ``files`` (path to content), ``base_dir``, ``key``, ``timestamp``, ``context``, ``effects`` and
+        needs: ``files`` (path to content), ``base_dir``, ``key``, ``timestamp``, ``context``, ``effects`` and
             ``limit_ms``; see ``Subject``.
 
     Returns:
@@ -41,7 +41,7 @@ def mdm_check(
         UsageError: It is no component, cannot be made, or ``skip`` is wrong.
     """
     __tracebackhide__ = True
-    subject = Subject.of(component, options, events, **rest)
+    subject = Subject.of(component, options, events, **needs)
     reasons = skip or {}
     check_skips(reasons, CHECKS)
 

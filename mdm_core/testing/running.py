@@ -75,7 +75,7 @@ def outcome(check: Check, subject: Subject) -> Outcome:
     try:
         look(check, subject)
     except Broken as broken:
-        return Outcome(check.id, "failed", str(broken))
+        return Outcome(check.id, "failed", "; ".join(str(broken).splitlines()))
     except Inapplicable as reason:
         return Outcome(check.id, "inapplicable", str(reason))
     return Outcome(check.id, "passed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import attrs
 
@@ -20,6 +20,18 @@ from mdm_core.values import Event
 Checkable: TypeAlias = "str | type[Component] | Component | Callable[[], Component]"
 
 LIMIT_MS = 10.0
+
+
+class Needs(TypedDict, total=False):
+    """What a component may need to be checked, besides its options and events; see ``Subject``."""
+
+    files: Mapping[str, str | bytes]
+    base_dir: Path | None
+    key: str
+    timestamp: str
+    context: Mapping[str, Any]
+    effects: Callable[[Any], object] | None
+    limit_ms: float
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +91,7 @@ class Subject:
         component: Checkable,
         options: Mapping[str, Any] | None = None,
         events: Iterable[Event] | None = None,
-        **rest: Any,
+        **needs: Unpack[Needs],
     ) -> Subject:
         """Describe what is to be checked.
 
@@ -87,13 +99,12 @@ class Subject:
             component: A component's id, its class, the component itself or a function that makes it.
             options: For an id or a class: its options, as in a pipeline file.
             events: What it is asked about.
-            rest: ``files``, ``base_dir``, ``key``, ``timestamp``, ``context``, ``effects`` and ``limit_ms``.
+            needs: ``files``, ``base_dir``, ``key``, ``timestamp``, ``context``, ``effects`` and ``limit_ms``.
 
         Raises:
             UsageError: It is no component, or cannot be made.
         """
-        if events is not None:
-            rest["events"] = events
+        rest: dict[str, Any] = {**needs} if events is None else {**needs, "events": events}
         if isinstance(component, str):
             return cls._registered(find(component), options or {}, rest)
         if isinstance(component, type):

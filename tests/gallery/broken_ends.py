@@ -67,6 +67,18 @@ class CannotResumeAtTheBeginning(SoundSource):
         self.seek(position)  # type: ignore[arg-type]
 
 
+@broken("resume-exact", also={"resume-refuses-others": "it goes on with any identity"}, files=FILES)
+@attrs.define
+class ResumesFromTheStart(SoundSource):
+    """Cannot go back, and begins anew instead of saying so."""
+
+    def seek(self, position: Position) -> None:
+        raise NotImplementedError("it cannot go back")
+
+    def resume(self, position: Position | None, identity: dict[str, Any] | None) -> None:
+        pass
+
+
 @broken("resume-refuses-others", files=FILES)
 @attrs.define
 class ResumesAnything(SoundSource):

@@ -36,6 +36,7 @@ from mdm_core import (
     Redactor,
     Reject,
     TraceSink,
+    component,
     keyed_state,
     option,
 )
@@ -270,7 +271,26 @@ class SoundObserver(Observer):
         return {"errors": self.errors}
 
 
-SOUND: tuple[tuple[type, Mapping[str, Any]], ...] = (
+@attrs.define
+class SoundWrapper(ProposalModel):
+    """Passes on what another model proposes; has an option of every sort."""
+
+    model: ProposalModel = component(help="the model inside")
+    password: str = option("", secret=True, help="password of a service")
+    token: str | None = option(None, secret=True, help="token of a service")
+    path: Path | None = option(None, help="a file")
+    weights: dict[str, float] = option({"a": 1.0}, help="weights")
+    limits: list[int] = option([1, 2], ge=0, help="limits")
+    action: Action = option(Action.ACT, choices=[Action.ACT, Action.EXIT], help="what is meant")
+    formula: str = option("x", private=True, help="how it is done")
+    others: dict[str, Any] = option(rest=True, help="whatever else there is")
+
+    def propose(self, features: Features, context: Context) -> Proposal:
+        return self.model.propose(features, context)
+
+
+WRAPPER = SoundWrapper(model=SoundModel(threshold=2.0), token="a token", path=Path("f"), others={"depth": {"n": 3}})
+SOUND: tuple[tuple[Any, Mapping[str, Any]], ...] = (
     (SoundSource, {"files": FILES}),
     (SoundFeatures, {}),
     (SoundModel, {}),
@@ -279,4 +299,5 @@ SOUND: tuple[tuple[type, Mapping[str, Any]], ...] = (
     (SoundSink, {}),
     (SoundRedactor, {}),
     (SoundObserver, {}),
+    (WRAPPER, {}),
 )
