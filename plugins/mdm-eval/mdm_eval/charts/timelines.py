@@ -44,7 +44,8 @@ def actions(found: Timeline) -> Figure:
         "failed closed": ("s4", [_part(span.failed_closed, span.decisions) for span in found.spans]),
     }
     kept = {name: column for name, column in columns.items() if any(column[1]) or name == "acted"}
-    return _shares(title, found, kept, "share of decisions")
+    note = " How often it was right to act is told of decisions with an outcome." if "right to act" in kept else ""
+    return _shares(title, found, kept, "share of decisions", note)
 
 
 def denials(found: Timeline) -> Figure | None:
