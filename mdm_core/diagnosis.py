@@ -81,7 +81,8 @@ def _python() -> Iterator[Finding]:
     if sys.platform != "linux":
         yield Finding("python", "note", f"mdm is tested on Linux alone, and this is {sys.platform}")
     command = shutil.which("mdm")
-    if command is not None and Path(command).parent.resolve() != Path(sys.executable).parent.resolve():
+    # The command may be linked to, the interpreter of an environment is a link itself.
+    if command is not None and Path(command).resolve().parent != Path(sys.executable).parent.resolve():
         yield Finding("python", "note", f"the command mdm on your PATH is that of another environment: {command}")
 
 

@@ -75,6 +75,27 @@ class TestHealthy:
         assert {"part": "plugin toy", "state": "ok", "text": "mdm-toy 1.0.0, 11 components"} in document["findings"]
 
 
+class TestPython:
+    """Which Python and which mdm."""
+
+    def test_the_command_of_another_environment(
+        self, plugin_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A plugin is often not seen because it was installed next to another mdm; a link to this one is no other."""
+        ours, theirs, linked = tmp_path / "ours", tmp_path / "theirs", tmp_path / "linked"
+        for folder in (ours, theirs, linked):
+            folder.mkdir()
+        for folder in (ours, theirs):
+            (folder / "mdm").write_text("#!/bin/sh\n")
+            (folder / "mdm").chmod(0o755)
+        (linked / "mdm").symlink_to(ours / "mdm")
+        monkeypatch.setattr(sys, "executable", str(ours / "python"))
+        told = ("python", f"the command mdm on your PATH is that of another environment: {theirs / 'mdm'}")
+        for folder, expected in ((ours, []), (linked, []), (theirs, [told])):
+            monkeypatch.setenv("PATH", str(folder))
+            assert expected == [note for note in found("note") if note[0] == "python"]
+
+
 class TestCore:
     """Whose mdm-core it is."""
 
