@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,7 +37,9 @@ def fetch(package: Package, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as temporary:
         _download(package, temporary)
-        came = package.check(Path(temporary, package.file))
+        came = Path(temporary, package.file)
+        if not package.is_at(came):
+            raise ConfigError(f"{package.registry} gave another file than the known {package.file}; it is not kept")
         return came.replace(path)
 
 
@@ -55,8 +56,8 @@ def _npm(package: Package, folder: str) -> list[str]:
 
 
 def _pip(package: Package, folder: str) -> list[str]:
-    pip = [sys.executable, "-m", "pip"] if find_spec("pip") else [_client("pip", "python -m ensurepip")]
-    return [*pip, "download", "--quiet", "--no-deps", "--dest", folder, f"{package.name}=={package.version}"]
+    pip = _client("pip", "python -m ensurepip")
+    return [pip, "download", "--quiet", "--no-deps", "--dest", folder, f"{package.name}=={package.version}"]
 
 
 def _client(name: str, remedy: str) -> str:

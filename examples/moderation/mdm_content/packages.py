@@ -41,12 +41,23 @@ class Package:
         """
         fetch = f"run: python -m mdm_content.fetch --to {path.parent}"
         try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            same = self.is_at(path)
         except OSError as error:
             raise ConfigError(f"{path} cannot be read ({error.strerror}); {fetch}") from None
-        if found != self.sha256:
+        if not same:
             raise ConfigError(f"{path} is not version {self.version} of {self.name}; delete it and {fetch}")
         return path
+
+    def is_at(self, path: Path) -> bool:
+        """Say whether a file is this one, by its hash.
+
+        Args:
+            path: The file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return hashlib.sha256(path.read_bytes()).hexdigest() == self.sha256
 
 
 MAIL = Package(
