@@ -13,7 +13,7 @@ Install = Callable[..., Path]
 
 PLUGIN = '''\
 import attrs
-from mdm_core import Action, Broker, Modulator, Proposal, ProposalModel, Receipt, hookimpl, option
+from mdm_core import Action, Modulator, Observer, Proposal, ProposalModel, hookimpl, option
 
 
 @attrs.define
@@ -34,6 +34,21 @@ class Guard(Modulator):
 
     def modulate(self, proposal, decision, context):
         return decision
+
+
+@attrs.define
+class Labels(Observer):
+    """Counts labels."""
+
+    labels: int = attrs.field(init=False, default=0)
+
+    def on_decision(self, packet):
+        self.labels += packet["external"]["eval.outcome"]
+
+
+@hookimpl
+def mdm_register_observers(register):
+    register("labels", Labels)
 
 
 @hookimpl
@@ -92,8 +107,8 @@ class TestCheckPlugin:
         options = ("--option", "model.feature=x", "--option", "model.weights.least=1.5", "--option", "twice.feature=x")
         ended = mdm("check-plugin", "own", *options, "--skip", f"model.{MISSING}", "--json")
         reports = {(report["kind"], report["component"]): report for report in json.loads(ended.stdout)}
-        names = ("own.model", "own.twice", "own.guard", "own.twice")
-        kinds = ("proposal model", "proposal model", "modulator", "modulator")
+        names = ("own.model", "own.twice", "own.guard", "own.twice", "own.labels")
+        kinds = ("proposal model", "proposal model", "modulator", "modulator", "observer")
         assert list(zip(kinds, names, strict=True)) == list(reports)
         assert "skipped" == statuses(reports["proposal model", "own.model"])["missing-values"]
         assert "failed" == statuses(reports["proposal model", "own.twice"])["missing-values"]
@@ -110,6 +125,13 @@ class TestCheckPlugin:
         assert 0 == ended.returncode, ended.stdout
         ended = mdm("check-plugin", "own.model", "--option", "feature=y", "--skip", MISSING, *place)
         assert "event 0 made it raise KeyError: 'y'; if the event does not fit, give your own" in ended.stdout
+
+    def test_puts_items_into_every_context(self, install: Install, mdm: CommandLine) -> None:
+        """What an observer needs besides events, such as their outcome, is given as an item."""
+        install("own", {"own_plugin": PLUGIN})
+        skip = ("--skip", "bare-packets=it is for pipelines that know the outcome")
+        assert 1 == mdm("check-plugin", "own.labels", *skip).returncode
+        assert 0 == mdm("check-plugin", "own.labels", *skip, "--context", "eval.outcome=true").returncode
 
     def test_refuses_a_file_that_holds_no_events(self, install: Install, mdm: CommandLine, tmp_path: Path) -> None:
         """What is wrong with the file is said in one line."""

@@ -35,6 +35,13 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow", "inapplicab
     "--timestamp", default="timestamp_ms", show_default=True, help="Dotted path of the time, in milliseconds."
 )
 @click.option(
+    "--context",
+    "items",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An item of every context, such as eval.outcome=true.",
+)
+@click.option(
     "--skip", "skips", multiple=True, metavar="ID=REASON", help="Leave a check out, and say why; COMPONENT.ID=REASON."
 )
 @click.option("--limit-ms", type=float, default=10.0, show_default=True, help="Longest time of a call, by the median.")
@@ -45,6 +52,7 @@ def command(
     events: Path | None,
     key: str,
     timestamp: str,
+    items: Sequence[str],
     skips: Sequence[str],
     limit_ms: float,
     as_json: bool,
@@ -58,6 +66,7 @@ def command(
     from mdm_core.testing.subject import Subject
 
     rest: dict[str, Any] = {"key": key, "timestamp": timestamp, "limit_ms": limit_ms, "base_dir": Path.cwd()}
+    rest["context"] = {name: _value(value) for name, value in map(_setting, items)}
     if events is not None:
         rest["events"] = _read(events)
     ids = _ids(name)
@@ -66,7 +75,7 @@ def command(
     for component_id in ids:
         short = component_id.rpartition(".")[2]
         subject = Subject.of(component_id, _table(_mine(options, short, whole)), **rest)
-        outcomes = check_component(subject, _skips(_mine(skips, short, whole, or_all=True)))
+        outcomes = check_component(subject, dict(_mine(skips, short, whole, or_all=True)))
         cost_us = measure_us(subject)
         reports.append(_report(subject, outcomes, cost_us))
         if not as_json:
@@ -91,9 +100,7 @@ def _ids(name: str) -> list[str]:
 def _mine(settings: Sequence[str], component: str, whole: bool, or_all: bool = False) -> Iterator[tuple[str, str]]:
     """What is said of one component: everything, unless a whole plugin is checked."""
     for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise UsageError(f"{setting!r}: write NAME=VALUE")
+        name, value = _setting(setting)
         first, dot, inner = name.partition(".")
         if not whole or (or_all and not dot):
             yield name, value
@@ -101,6 +108,13 @@ def _mine(settings: Sequence[str], component: str, whole: bool, or_all: bool = F
             yield inner, value
         elif not dot:
             raise UsageError(f"--option {name}: say of which component, such as {component}.{name}=…")
+
+
+def _setting(setting: str) -> tuple[str, str]:
+    name, equals, value = setting.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{setting!r}: write NAME=VALUE")
+    return name, value
 
 
 def _table(settings: Iterator[tuple[str, str]]) -> dict[str, Any]:
@@ -119,10 +133,6 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _skips(settings: Iterator[tuple[str, str]]) -> dict[str, str]:
-    return dict(settings)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

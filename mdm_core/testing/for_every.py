@@ -108,7 +108,7 @@ def answers(case: Case) -> None:
         if answer.error is not None:
             raise Broken(
                 f"event {number} made it raise {one_line(answer.error)}; if the event does not fit, give your own: "
-                f"events=…"
+                f"events=…, or context=… for what comes with them"
             )
         problem = out_of_contract(case.subject.kind.section, answer.value)
         need(problem is None, f"event {number}: {problem}")
