@@ -159,7 +159,9 @@ def endpoint() -> Iterator[None]:
 
 @pytest.mark.usefixtures("endpoint")
 class TestHttp:
-    test_webhook = checked("http.webhook", component=webhook, effects=lambda _: Endpoint.effects.read_text())
+    test_webhook = checked(
+        "http.webhook", component=webhook, effects=lambda _: Endpoint.effects.read_text(), limit_ms=1000
+    )
 
 
 @cache

@@ -284,6 +284,14 @@ class TestCost:
         expected = ["mdm_core", "mdm_core._version", "mdm_core.testing", "mdm_core.testing.pytest_plugin"]
         assert f"{expected}\n" == ran.stdout
 
+    @pytest.mark.parametrize(("name", "needed"), [("events", "hypothesis"), ("mdm_check", "pytest")])
+    def test_what_is_not_installed_is_named(self, name: str, needed: str) -> None:
+        """Without the extra, whoever needs it is told of it."""
+        script = f"import sys; sys.modules['{needed}'] = None; from mdm_core.testing import {name}"
+        ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        message = f"mdm_core.testing.{name} needs {needed}; install mdm-core with its extra 'testing'"
+        assert f"ImportError: {message}" == ran.stderr.splitlines()[-1]
+
     def test_checks_need_neither_pytest_nor_hypothesis(self) -> None:
         """`mdm check-plugin` works where only mdm-core is installed."""
         script = (

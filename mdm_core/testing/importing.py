@@ -85,24 +85,39 @@ def import_alone(module: str) -> Imported:
 
 @lru_cache(maxsize=256)
 def _ask(module: str, path: tuple[str, ...]) -> str:
-    helper = _helper(path)
-    assert helper.stdin is not None
-    assert helper.stdout is not None
-    helper.stdin.write(f"{module}\n")
-    helper.stdin.flush()
-    return helper.stdout.readline() or '{"error": "the helper process has ended"}'
+    return _helper.ask(module, path)
 
 
-@lru_cache(maxsize=16)
-def _helper(path: tuple[str, ...]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", _SCRIPT, json.dumps(path)]
-    helper = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    atexit.register(_end, helper)
-    return helper
+@attrs.define
+class _Helper:
+    """The process that imports; there is one at a time, for one import path."""
+
+    path: tuple[str, ...] = ()
+    process: subprocess.Popen[str] | None = None
+
+    def ask(self, module: str, path: tuple[str, ...]) -> str:
+        process = self._process(path)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{module}\n")
+        process.stdin.flush()
+        return process.stdout.readline() or '{"error": "the helper process has ended"}'
+
+    def _process(self, path: tuple[str, ...]) -> subprocess.Popen[str]:
+        if self.process is None or self.path != path or self.process.poll() is not None:
+            self.end()
+            command = [sys.executable, "-c", _SCRIPT, json.dumps(path)]
+            pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+            self.path = path
+            self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, text=True)
+        return self.process
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        if self.process is not None:
+            with self.process:
+                self.process = None
 
 
-def _end(helper: subprocess.Popen[str]) -> None:
-    with helper:
-        pass
+_helper = _Helper()
+atexit.register(_helper.end)
