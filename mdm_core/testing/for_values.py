@@ -115,7 +115,8 @@ def _must_answer(case: Case, events: Iterable[Event], allowed: tuple[type[Except
                     continue
                 raise Broken(f"{_told(case, step.event)} made it raise {one_line(answer.error)}")
             problem = out_of_contract(case.subject.kind.section, answer.value)
-            need(problem is None, f"{_told(case, step.event)}: {problem}")
+            if problem is not None:
+                raise Broken(f"{_told(case, step.event)}: {problem}")
 
 
 def _told(case: Case, event: Event) -> str:
