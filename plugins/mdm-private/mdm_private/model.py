@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ class PrivateModel(ProposalModel):
         if self._hook is None:
             return self.fallback.propose(features, context)
         return self._hook(features)
+
+    def alternatives(self, features: Features, context: Context) -> Sequence[tuple[float, Proposal]]:
+        """Give what the other model might have proposed, if that one decides; the function does not randomise."""
+        return self.fallback.alternatives(features, context) if self._hook is None else ()
 
     @property
     def _fallback_name(self) -> str:

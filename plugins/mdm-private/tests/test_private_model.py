@@ -7,9 +7,11 @@ import traceback
 from pathlib import Path
 from typing import Any, Protocol
 
+import attrs
 import pytest
-from mdm_core import Action, Build, ConfigError, Context, Pipeline, ProposalModel, StageError
+from mdm_core import Action, Build, ConfigError, Context, Features, Pipeline, Proposal, ProposalModel, StageError
 from mdm_core.signals import Interrupted
+from mdm_core.testing import Flat
 
 from mdm_private import PrivateModel
 
@@ -45,6 +47,29 @@ def refused(bench: Bench, source: str | bytes | None = None, **parameters: Any) 
     with pytest.raises(ConfigError) as caught:
         bench.pipeline(source, **parameters)
     return "".join(traceback.format_exception(caught.value))
+
+
+@attrs.define
+class Draws(ProposalModel):
+    """Acts in three of four cases."""
+
+    def propose(self, features: Features, context: Context) -> Proposal:
+        return Proposal(Action.ACT if context.random.random() < 0.75 else Action.HOLD, 0.5)
+
+    def alternatives(self, features: Features, context: Context) -> list[tuple[float, Proposal]]:
+        return [(0.75, Proposal(Action.ACT, 0.5)), (0.25, Proposal(Action.HOLD, 0.5))]
+
+
+class TestAlternatives:
+    @pytest.mark.parametrize(("source", "recorded"), [(None, {"ACT": 0.75, "HOLD": 0.25}), (FINE, None)])
+    def test_of_the_model_that_decides(
+        self, bench: Bench, source: str | None, recorded: dict[str, float] | None
+    ) -> None:
+        """What the fallback might have proposed is recorded if it decides; the function leaves nothing to chance."""
+        if source is not None:
+            bench.write(source)
+        with Pipeline(features=Flat(), model=PrivateModel(fallback=Draws()), base_dir=bench.folder) as pipeline:
+            assert recorded == pipeline.decide({"n": 1}).context.get("mdm.propensities")
 
 
 class TestAsking:

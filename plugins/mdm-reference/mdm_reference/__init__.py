@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mdm_reference.csv_source import CsvSource
     from mdm_reference.engine import DecisionEngine, build_features
     from mdm_reference.exit_policy import ExitPolicy
+    from mdm_reference.explore import ExploreModel
     from mdm_reference.file_broker import FileBroker
     from mdm_reference.jsonl import JsonlSource
     from mdm_reference.memory import MemorySource
@@ -22,6 +23,7 @@ __all__ = [
     "CsvSource",
     "DecisionEngine",
     "ExitPolicy",
+    "ExploreModel",
     "FileBroker",
     "JsonlSource",
     "LinearModel",
@@ -38,6 +40,7 @@ _MODULES = {
     "CsvSource": "csv_source",
     "DecisionEngine": "engine",
     "ExitPolicy": "exit_policy",
+    "ExploreModel": "explore",
     "FileBroker": "file_broker",
     "JsonlSource": "jsonl",
     "LinearModel": "models",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 from math import exp, isfinite, log, log1p
 from pathlib import Path
@@ -125,7 +126,13 @@ class CalibratedModel(ProposalModel):
 
     def propose(self, features: Features, context: Context) -> Proposal:
         """Let the wrapped model propose, and decide by what its probability is worth."""
-        inner = self.model.propose(features, context)
+        return self._calibrated(self.model.propose(features, context))
+
+    def alternatives(self, features: Features, context: Context) -> Sequence[tuple[float, Proposal]]:
+        """Give what the wrapped model might have proposed, each by what its probability is worth."""
+        return [(share, self._calibrated(inner)) for share, inner in self.model.alternatives(features, context)]
+
+    def _calibrated(self, inner: Proposal) -> Proposal:
         raw = self._probability_of(inner)
         if inner.action not in (self._act, Action.HOLD) or (raw is None and inner.action is Action.HOLD):
             return inner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from numbers import Real
 from typing import Any, Final, Literal
@@ -68,6 +68,9 @@ class Holding:
     since_ms: int = 0
 
 
+_NOTHING: Final = Holding()
+
+
 @attrs.define(kw_only=True)
 class ExitPolicy(ProposalModel):
     """Proposes EXIT, once, from what the wrapped model entered; a reference to learn from, not for production.
@@ -122,12 +125,17 @@ class ExitPolicy(ProposalModel):
 
     def propose(self, features: Features, context: Context) -> Proposal:
         """Propose EXIT if it is due, else let the wrapped model propose, within what the position allows."""
-        holding = self.states.peek(context.key)
-        if holding is None or not (holding.open or holding.order):
-            return self._without_position(self.model.propose(features, context), features)
-        if holding.order:
-            return _hold(self.model.propose(features, context), _UNDER_WAY[holding.open, holding.order])
-        return self._with_position(holding, features, context)
+        holding = self._held(context)
+        due = self._exit(holding, features, context)
+        return due or self._allowed(holding, self.model.propose(features, context), features)
+
+    def alternatives(self, features: Features, context: Context) -> Sequence[tuple[float, Proposal]]:
+        """Give what the wrapped model might have proposed, within what the position allows; an EXIT due is certain."""
+        holding = self._held(context)
+        if self._exit(holding, features, context) is not None:
+            return ()
+        might = self.model.alternatives(features, context)
+        return [(share, self._allowed(holding, proposal, features)) for share, proposal in might]
 
     def observe(self, fact: Fact) -> None:
         """Learn which orders are under way, and what came of them."""
@@ -138,6 +146,38 @@ class ExitPolicy(ProposalModel):
         elif type(fact) is Settled:
             self._answered(fact.order, fact.outcome, fact.now_ms)
 
+    def _held(self, context: Context) -> Holding:
+        return self.states.peek(context.key) or _NOTHING
+
+    def _exit(self, holding: Holding, features: Features, context: Context) -> Proposal | None:
+        """The EXIT that is due, or None."""
+        if not holding.open or holding.order:
+            return None
+        value = self._watched(features)
+        gain = _gain(holding, value)
+        now_ms = _number(context.get("now_ms"))
+        held_ms = None if now_ms is None else now_ms - holding.since_ms
+        code = self._due(gain, held_ms)
+        if code is None:
+            return None
+        params = {"position": _SIDES.get(holding.side), "entry": holding.entry, "value": value}
+        params |= {"gain": gain, "held_ms": held_ms}
+        return Proposal(Action.EXIT, 1.0, [code], params, None, {} if self.value is None else {self.value: value})
+
+    def _allowed(self, holding: Holding, proposal: Proposal, features: Features) -> Proposal:
+        """What the position allows of a proposal of the wrapped model."""
+        if holding.order:
+            return _hold(proposal, _UNDER_WAY[holding.open, holding.order])
+        if not holding.open:
+            return self._without_position(proposal, features)
+        if proposal.action is Action.EXIT:
+            return proposal
+        blind = self.value is not None and _gain(holding, self._watched(features)) is None
+        return _hold(proposal, "position_open:no_value" if blind else "position_open")
+
+    def _watched(self, features: Features) -> float | None:
+        return None if self.value is None else _number(features.get(self.value))
+
     def _without_position(self, proposal: Proposal, features: Features) -> Proposal:
         if proposal.action is Action.EXIT:
             return _hold(proposal, "no_position")
@@ -147,22 +187,6 @@ class ExitPolicy(ProposalModel):
             if not self._side_of(proposal.params):
                 return _hold(proposal, "entry:no_side")
         return proposal
-
-    def _with_position(self, holding: Holding, features: Features, context: Context) -> Proposal:
-        value = None if self.value is None else _number(features.get(self.value))
-        gain = _gain(holding, value)
-        now_ms = _number(context.get("now_ms"))
-        held_ms = None if now_ms is None else now_ms - holding.since_ms
-        code = self._due(gain, held_ms)
-        if code is not None:
-            params = {"position": _SIDES.get(holding.side), "entry": holding.entry, "value": value}
-            params |= {"gain": gain, "held_ms": held_ms}
-            return Proposal(Action.EXIT, 1.0, [code], params, None, {} if self.value is None else {self.value: value})
-        proposal = self.model.propose(features, context)
-        if proposal.action is Action.EXIT:
-            return proposal
-        blind = self.value is not None and gain is None
-        return _hold(proposal, "position_open:no_value" if blind else "position_open")
 
     def _due(self, gain: float | None, held_ms: float | None) -> str | None:
         if gain is not None:

@@ -8,6 +8,9 @@ from typing import Any, TypeAlias
 
 import attrs
 from mdm_core import Action, Context, Features, OptionError, Proposal, ProposalModel, component, option
+from mdm_core.lifecycle import with_children
+
+from mdm_reference.exit_policy import ExitPolicy
 
 Weighed: TypeAlias = Sequence[tuple[float, Proposal]]
 
@@ -43,6 +46,11 @@ class ExploreModel(ProposalModel):
         self._actions = tuple(Action(name) for name in dict.fromkeys(self.actions))
         if len(self._actions) < 2:
             raise OptionError("actions: name two different ones at least, or there is nothing to draw")
+        if any(isinstance(part, ExitPolicy) for part in with_children(self.model)):
+            raise OptionError(
+                "around reference.exit_policy it would enter a second time where that holds because a position is "
+                "open; put reference.explore inside it"
+            )
 
     def propose(self, features: Features, context: Context) -> Proposal:
         """Draw one of the alternatives."""

@@ -15,18 +15,20 @@ from mdm_core import (
     Action,
     Context,
     Decision,
+    Executed,
     Features,
     FinalDecision,
     MismatchInfo,
     Modulator,
     OptionError,
+    Order,
     Pipeline,
     Proposal,
     ProposalModel,
+    Receipt,
 )
 
-from mdm_reference import RollingFeatures
-from mdm_reference.explore import ExploreModel
+from mdm_reference import CalibratedModel, ExitPolicy, ExploreModel, RollingFeatures
 
 CASES = 4000
 THREE = ["HOLD", "ACT", "EXIT"]
@@ -173,6 +175,109 @@ class TestRecorded:
         model = ExploreModel(model=Says(), epsilon=0.3, actions=THREE)
         for decision in decide(model, Denies("EXIT"), cases=50):
             assert pytest.approx({"HOLD": 0.2, "ACT": 0.8}) == decision.context["mdm.propensities"]
+
+
+@attrs.define
+class Unsure(ProposalModel):
+    """Proposes one of two, by chance, with a probability of its own each."""
+
+    def propose(self, features: Features, context: Context) -> Proposal:
+        drawn = context.random.random()
+        return next(
+            proposal for share, proposal in self.alternatives(features, context) if share > drawn or share > 0.5
+        )
+
+    def alternatives(self, features: Features, context: Context) -> list[tuple[float, Proposal]]:
+        pairs = [(0.25, Action.HOLD, 0.2), (0.75, Action.ACT, 0.9)]
+        return [(share, Proposal(action, 0.5, ["unsure"], {"probability": p})) for share, action, p in pairs]
+
+
+def seen(decisions: list[Decision]) -> list[tuple[str, float, dict[str, float]]]:
+    """What was proposed, how likely that was, and how likely each action is after the guards; each kind once."""
+    found: list[tuple[str, float, dict[str, float]]] = []
+    for decision in decisions:
+        told = (decision.proposal.action.value, *(decision.context.get(f"mdm.{name}") for name in TOLD))
+        if told not in found:
+            found.append(told)  # type: ignore[arg-type]
+    return sorted(found, key=str)
+
+
+TOLD = ("propensity_proposed", "propensities")
+
+
+class TestWrapped:
+    """Models that wrap one that draws pass its alternatives on, changed as they change its proposals."""
+
+    def test_calibrated(self, tmp_path: Path) -> None:
+        """Each alternative is calibrated by itself: 0.2 stays below the threshold, 0.9 is halved and acts."""
+        halved = '{"map": {"kind": "steps", "x": [0.0, 1.0], "y": [0.0, 0.5]}, "threshold": 0.4}'
+        (tmp_path / "c.json").write_text(halved)
+        model = CalibratedModel(model=Unsure(), file=tmp_path / "c.json")
+        both = {"HOLD": 0.25, "ACT": 0.75}
+        assert [("ACT", 0.75, both), ("HOLD", 0.25, both)] == seen(decide(model, cases=50))
+        confidences = {p.action.value: p.confidence for _, p in model.alternatives({}, Context({}, None, "e", 0, 0))}
+        assert {"HOLD": 0.9, "ACT": 0.45} == pytest.approx(confidences)
+
+    def test_calibration_may_make_one_of_two(self, tmp_path: Path) -> None:
+        """Where both alternatives come to the same action, that action is certain."""
+        (tmp_path / "c.json").write_text('{"map": {"kind": "steps", "x": [0.5], "y": [0.7]}, "threshold": 0.4}')
+        model = CalibratedModel(model=Unsure(), file=tmp_path / "c.json")
+        assert {"ACT"} == set(actions_of(decisions := decide(model, cases=50)))
+        assert [{"ACT": 1.0}] == [told for _, _, told in seen(decisions)[:1]]
+
+    def test_exit_policy_without_a_position(self) -> None:
+        """What may be drawn is recorded; an EXIT of what was not entered counts as HOLD."""
+        model = ExitPolicy(model=ExploreModel(model=Says(), epsilon=0.3, actions=THREE), value="x", stop_loss=0.1)
+        with self._pipeline(model) as opened:
+            decisions = [opened.decide({"n": str(n), "k": n, "x": 10.0}) for n in range(50)]
+        for decision in decisions:
+            assert pytest.approx({"HOLD": 0.2, "ACT": 0.8}) == decision.context["mdm.propensities"]
+
+    def test_exit_policy_with_a_position(self) -> None:
+        """While one is open nothing is entered, whatever is drawn; the model's EXIT is as likely as it is drawn."""
+        model = ExitPolicy(model=ExploreModel(model=Says(), epsilon=0.3, actions=THREE), value="x", stop_loss=0.1)
+        with self._pipeline(model) as opened:
+            self._enter(opened)
+            decision = opened.decide({"n": "b", "k": 1, "x": 10.0})
+        assert pytest.approx({"HOLD": 0.9, "EXIT": 0.1}) == decision.context["mdm.propensities"]
+
+    def test_exit_that_is_due_is_certain(self) -> None:
+        """An EXIT by a rule leaves nothing to chance, so there is nothing to record."""
+        model = ExitPolicy(model=ExploreModel(model=Says(), epsilon=0.3), value="x", stop_loss=0.1)
+        with self._pipeline(model) as opened:
+            self._enter(opened)
+            decision = opened.decide({"n": "b", "k": 1, "x": 5.0})
+        assert (Action.EXIT, False) == (decision.final.action, "mdm.propensities" in decision.context)
+
+    def test_exit_policy_under_way(self) -> None:
+        """While the entry is under way HOLD is certain, and says so of each alternative."""
+        model = ExitPolicy(model=ExploreModel(model=Says(), epsilon=0.3), value="x", stop_loss=0.1)
+        with self._pipeline(model) as opened:
+            entered = next(d for n in range(50) if (d := self._decide(opened, n)).final.action is Action.ACT)
+            after = opened.decide({"n": "b", "k": 1, "x": 10.0})
+        assert entered.context["mdm.propensity_taken"] == pytest.approx(0.85)
+        assert ("entry_pending", {"HOLD": 1.0}) == (after.final.reasons[0], after.context["mdm.propensities"])
+
+    @pytest.mark.parametrize("within", [False, True])
+    def test_not_around_an_exit_policy(self, tmp_path: Path, within: bool) -> None:
+        """Around one, however deep, it is refused: it would enter a second time."""
+        inner: ProposalModel = ExitPolicy(model=Says(), value="x", stop_loss=0.1)
+        if within:
+            inner = CalibratedModel(model=inner, file=tmp_path / "c.json")
+        with pytest.raises(OptionError, match=r"put reference\.explore inside it"):
+            ExploreModel(model=inner, epsilon=0.1)
+
+    def _pipeline(self, model: ProposalModel) -> Pipeline:
+        return Pipeline(features=RollingFeatures(stats=[]), model=model, id="n", key="k")
+
+    def _decide(self, opened: Pipeline, n: int) -> Decision:
+        return opened.decide({"n": str(n), "k": 1, "x": 10.0})
+
+    def _enter(self, opened: Pipeline) -> None:
+        """Decide until an ACT is drawn, and carry it out."""
+        decision = next(d for n in range(50) if (d := self._decide(opened, n)).final.action is Action.ACT)
+        order = Order(Action.ACT, {}, 1, dict(decision.features), "1")
+        assert [] == opened.observe(Executed(1, Receipt("done"), order, 1, 1.0, None))
 
 
 class TestOptions:
