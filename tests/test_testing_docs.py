@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,11 +53,22 @@ class TestPage:
         fixtures = [name for name in vars(pytest_plugin) if name.startswith("mdm_")]
         assert fixtures == [row.split("`")[1] for row in rows("Fixtures")]
 
+    def test_its_commands_find_nothing(self, tmp_path: Path) -> None:
+        """The commands of the page are run as they stand there, on a few events."""
+        (tmp_path / "events.jsonl").write_text("".join(f'{{"key": "k", "amount": {n}.0}}\n' for n in range(9)))
+        commands = [line for block in blocks(PAGE) if block.language == "sh" for line in block.text.splitlines()]
+        for command in commands:
+            program, *arguments = shlex.split(command)
+            run = [sys.executable, "-m", "mdm_core", *arguments]
+            ran = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert ("mdm", 0, "") == (program, ran.returncode, ran.stderr), ran.stdout
+        assert len(commands) > 2
+
     def test_its_tests_pass(self, pytester: pytest.Pytester) -> None:
-        """The test file of the page is run as it stands there; without its golden file, one test says so."""
+        """The tests of the page are run as they stand there; without its golden file, one says so."""
         write_files(blocks(PAGE), pytester.path)
         arguments = ("-p", "no:cacheprovider")
-        first = pytester.runpytest_inprocess(*arguments).parseoutcomes()
+        first = pytester.runpytest_subprocess(*arguments).parseoutcomes()
         assert (1, True) == (first["failed"], first["passed"] > 25)
-        pytester.runpytest_inprocess("--mdm-update-golden", *arguments)
-        assert "failed" not in pytester.runpytest_inprocess(*arguments).parseoutcomes()
+        pytester.runpytest_subprocess("--mdm-update-golden", *arguments)
+        assert "failed" not in pytester.runpytest_subprocess(*arguments).parseoutcomes()
