@@ -103,6 +103,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Make the documentation's site in build/site; it is read without a network or a server."""
+    session.install(*group("site"))
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "-c", "docs", ".", "build/site", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed as a ratio to a hand-written loop, start-up and memory."""
     session.install(*editable(*DISTRIBUTIONS), *group("bench"))
