@@ -44,26 +44,24 @@ pygments_dark_style = "github-dark"
 _TITLED = re.compile(r"^(`{3,}) *(\w*) +title=\"([^\"]*)\"\s*$", re.MULTILINE)
 
 
-def show_titles(app: Sphinx, page: str, source: list[str]) -> None:
+def show_titles(_app: Sphinx, _page: str, source: list[str]) -> None:
     """Make the title of each code block its caption: it is the name of a file that the reader writes.
 
     Args:
-        app: Sphinx.
-        page: The page's name.
         source: The page's text, as the one item of a list.
     """
     source[0] = _TITLED.sub(r"\1{code-block} \2\n:caption: \3\n", source[0])
 
 
-def lead_in(app: Sphinx, error: Exception | None) -> None:
+def lead_in(app: Sphinx, _error: Exception | None) -> None:
     """Lead whoever opens the folder of the site to its first page.
 
     Args:
-        app: Sphinx.
-        error: What broke the build off, or None.
+        app: Sphinx, which has the folder.
     """
     page = f"{root_doc}.html"
-    text = f'<!doctype html><meta http-equiv="refresh" content="0; url={page}"><title>mdm</title><a href="{page}">mdm</a>\n'
+    refresh = f'<meta http-equiv="refresh" content="0; url={page}">'
+    text = f'<!doctype html>{refresh}<title>mdm</title><a href="{page}">mdm</a>\n'
     (Path(app.outdir) / "index.html").write_text(text, encoding="utf-8")
 
 
