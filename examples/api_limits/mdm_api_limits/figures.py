@@ -36,7 +36,7 @@ class Figures(Observer):
     since: str = option("2010-12-01T00:00:00+00:00", check=check_instant, help="earlier decisions are left out")
     client: str = option("client", help="field of the event that names the client")
     _since_ms: int = attrs.field(init=False, repr=False)
-    _fates: Counter[tuple[bool, str]] = attrs.field(init=False, factory=Counter, repr=False)
+    _fates: Counter[tuple[bool | None, str]] = attrs.field(init=False, factory=Counter, repr=False)
     _clients: set[Any] = attrs.field(init=False, factory=set, repr=False)
     _waited: set[Any] = attrs.field(init=False, factory=set, repr=False)
     _offered: Counter[int] = attrs.field(init=False, factory=Counter, repr=False)
@@ -46,12 +46,17 @@ class Figures(Observer):
         self._since_ms = int(datetime.fromisoformat(self.since).timestamp() * 1000)
 
     def on_decision(self, packet: Mapping[str, Any]) -> None:
-        """Count a request."""
-        now = packet["external"]["now_ms"]
+        """Count a request.
+
+        Args:
+            packet: The packet; one without a time is left out.
+        """
+        external = packet["external"]
+        now = external.get("now_ms", 0)
         if now < self._since_ms:
             return
         how, client, minute = fate(packet), packet["input"].get(self.client), now // MINUTE_MS
-        self._fates[packet["external"]["eval.outcome"] is True, how] += 1
+        self._fates[external.get("eval.outcome"), how] += 1
         self._clients.add(client)
         self._offered[minute] += 1
         if how == "served":
@@ -66,17 +71,18 @@ class Figures(Observer):
             summary: Not needed.
 
         Returns:
-            ``requests``; for ``good`` ones and ``abuse`` how many were served, throttled and turned away; the share of
-            good ones that were not served (None without any); ``clients`` and those ``clients_throttled``; and the
-            busiest minute as it would have been and as it was.
+            ``requests``; for ``good`` ones and ``abuse`` how many were served, throttled and turned away; how many had
+            no outcome, which count for neither; the share of good ones that were not served (None without any);
+            ``clients`` and those ``clients_throttled``; and the busiest minute as it would have been and as it was.
         """
-        good, abuse = ({how: self._fates[which, how] for how in FATES} for which in (True, False))
+        good, abuse, unknown = ({how: self._fates[which, how] for how in FATES} for which in (True, False, None))
         asked = sum(good.values())
         return {
             "since": self.since,
             "requests": self._fates.total(),
             "good": good,
             "abuse": abuse,
+            "without_outcome": sum(unknown.values()),
             "good_not_served": 1 - good["served"] / asked if asked else None,
             "clients": len(self._clients),
             "clients_throttled": len(self._waited),

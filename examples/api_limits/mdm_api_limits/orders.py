@@ -17,7 +17,7 @@ from mdm_core import Build, DataSource, Position, Record, option
 
 from mdm_api_limits.packages import RETAIL
 
-FILE = f"data/{RETAIL.file}"
+FILE = Path("data", RETAIL.file)
 LINES = 1_067_371
 REPEATED = 22_523
 """Lines of the first days of December 2010, which end the first sheet of the table and begin the second."""

@@ -14,7 +14,7 @@ from mdm_api_limits.ledger import Ledger
 from mdm_api_limits.packages import MAIL
 from mdm_api_limits.received import Request, request
 
-FILE = f"data/{MAIL.file}"
+FILE = Path("data", MAIL.file)
 DAY_MS = 86_400_000
 
 

@@ -57,6 +57,19 @@ class TestFigures:
         found = counted(packet("ann", True, now_ms=DECEMBER - 1))
         assert (0, None, 0) == (found["requests"], found["good_not_served"], found["busiest_minute_offered"])
 
+    def test_without_outcome_it_is_neither(self) -> None:
+        """A request of which nobody knows how it turned out is counted, and neither good nor abuse."""
+        unknown = packet("ann", True)
+        del unknown["external"]["eval.outcome"]
+        found = counted(unknown)
+        assert (1, 1, None) == (found["requests"], found["without_outcome"], found["good_not_served"])
+
+    def test_without_time_it_is_left_out(self) -> None:
+        """A decision of a pipeline without a clock is before every instant."""
+        timeless = packet("ann", True)
+        del timeless["external"]["now_ms"]
+        assert 0 == counted(timeless)["requests"]
+
     def test_since_needs_a_time_zone(self) -> None:
         """An instant without a time zone is refused with an example of one that has."""
         with pytest.raises(OptionError, match="must name its time zone, such as 2010-12-01T00:00:00"):

@@ -67,7 +67,7 @@ def _sigmoid(machine: Machine, score: float) -> float:
 class OffenceExtractor(FeatureExtractor):
     """Gives ``offence.probability``: how probable it is that a text is offensive, by alt-profanity-check's model."""
 
-    model_file: Path = option("data/offence.json", help="JSON file written by python -m mdm_content.convert")
+    model_file: Path = option(Path("data/offence.json"), help="JSON file written by python -m mdm_content.convert")
     fields: list[str] = option(["subject", "text"], help="fields of the event that are read, one after the other")
     _model: OffenceModel = attrs.field(init=False, repr=False, eq=False)
 

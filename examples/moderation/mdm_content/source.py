@@ -13,7 +13,7 @@ from mdm_core import Build, DataSource, Position, Record, option
 from mdm_content.message import event
 from mdm_content.packages import MAIL
 
-FILE = f"data/{MAIL.file}"
+FILE = Path("data", MAIL.file)
 
 
 @attrs.define

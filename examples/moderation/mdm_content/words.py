@@ -41,7 +41,7 @@ class WordsExtractor(FeatureExtractor):
     the text.
     """
 
-    weights_file: Path = option("words.json", help="JSON file with bias and weights, written by mdm_content.fit")
+    weights_file: Path = option(Path("words.json"), help="JSON file with bias and weights, written by mdm_content.fit")
     subject: str = option("subject", help="field of the event with the subject")
     text: str = option("text", help="field of the event with the text")
     _bias: float = attrs.field(init=False, default=0.0, repr=False, eq=False)
