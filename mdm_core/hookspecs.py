@@ -6,16 +6,28 @@ pluggy calls each of them once, when a plugin is first selected; none is ever ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import pluggy
 
 PROJECT = "mdm"
 
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
-
 Register: TypeAlias = Callable[[str, type | str], None]
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+if TYPE_CHECKING:
+
+    class _Hook(Protocol):
+        def __call__(self, register: Register) -> None: ...
+
+    _H = TypeVar("_H", bound=_Hook)
+
+    def hookimpl(function: _H, /) -> _H:
+        """Mark a function as a plugin's hook; its signature is checked here, which pluggy cannot do."""
+        ...
+
+else:
+    hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec

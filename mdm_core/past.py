@@ -14,6 +14,7 @@ from mdm_core.contracts import TraceSink
 from mdm_core.errors import UsageError
 from mdm_core.journal import JOURNAL_FILE, AnyEntry, read_journal
 from mdm_core.plugins import Registry
+from mdm_core.redacting import MASK
 from mdm_core.rundir import RUN_FILE, find_run, read_json
 
 
@@ -72,7 +73,11 @@ class PastRun:
             yield from read_journal(self.directory)
 
     def _records(self, wanted: Literal["packets", "audit"]) -> Iterator[Mapping[str, Any]]:
-        builder = Builder(Config(self.directory / RUN_FILE, self.run["config"], {}), Registry())
+        # An option that was masked for its name, such as that of a key's file, is not needed to read.
+        config = {
+            "trace": [{k: v for k, v in table.items() if v != MASK} for table in self.run["config"].get("trace", ())]
+        }
+        builder = Builder(Config(self.directory / RUN_FILE, config, {}), Registry())
         sinks = [cast(TraceSink, built.component) for built in builder.all_of("trace")]
         builder.finish()
         for sink in sinks:

@@ -142,3 +142,18 @@ def mdm_register_proposal_models(register: Register) -> None:
     register("model", 7)  # type: ignore[arg-type]
     register(Named)  # type: ignore[call-arg, arg-type]
     register("named", Named())  # type: ignore[arg-type]
+
+
+@hookimpl  # type: ignore[type-var]
+def mdm_register_brokers(registry: Register) -> None:
+    """Names the argument otherwise, so that it is never given."""
+
+
+@hookimpl  # type: ignore[type-var]
+def mdm_register_modulators(register: Register, config: str) -> None:
+    """Asks for more than there is."""
+
+
+@hookimpl  # type: ignore[type-var]
+def mdm_register_observers(register: str) -> None:
+    """Takes what it is given for something else."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MARKS = ("[REDACTED", "[REDACTION FAILED", "[TOKEN:")
+MARKS = ("[REDACTED", "[REDACTION FAILED", "[HMAC:")
 """How the texts begin that stand in the place of something hidden, wherever in a text they are."""
 
 

@@ -18,7 +18,7 @@ from mdm_eval.reports import Outcome, Report, Reports
 
 OUTCOMES_FILE = "outcomes.jsonl"
 HOLD = "HOLD"
-_MARKS = ("[REDACTED", "[TOKEN:")
+_MARKS = ("[REDACTED", "[HMAC:")
 
 
 class Joined(msgspec.Struct, omit_defaults=True):
