@@ -19,9 +19,11 @@ from mdm_http import Webhook
 
 from mdm_core import Build
 from mdm_core.plugins import Registry
-from mdm_core.testing import RecordingBroker, mdm_check
+from mdm_core.testing import RecordingBroker, Subject, mdm_check
+from mdm_core.testing.catalogue import CHECKS
 from mdm_core.testing.importing import import_alone
 from mdm_core.testing.material import START_MS
+from mdm_core.testing.running import outcome
 
 ROOT = Path(__file__).parents[1]
 FIRST_PARTY = ("dmc", "flights", "guards", "http", "private", "redaction", "reference", "trace-jsonl")
@@ -207,6 +209,11 @@ class TestTheKitItself:
 
 
 class TestCoverage:
+    @pytest.mark.parametrize("name", ["http.webhook", "flights.departures"])
+    def test_plugins_of_components_that_are_made_here_are_light(self, name: str) -> None:
+        """A component that a test makes itself does not tell its plugin; its id does."""
+        assert "passed" == outcome(CHECKS["light-import"], Subject.of(name)).status
+
     def test_every_component_is_checked(self) -> None:
         """No component of this repository is left out."""
         registry = Registry(blocked=())
