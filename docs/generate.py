@@ -23,7 +23,14 @@ import mdm_core
 from mdm_core import contracts, errors, hookspecs, values
 from mdm_core.cli.main import cli
 from mdm_core.cli.show import toml_value
-from mdm_core.config import CommonOptions, DurabilityOptions, ExecutionOptions, PipelineOptions
+from mdm_core.config import (
+    CanaryOptions,
+    CommonOptions,
+    DurabilityOptions,
+    ExecutionOptions,
+    PipelineOptions,
+    ShadowOptions,
+)
 from mdm_core.errors import PluginError
 from mdm_core.kinds import KINDS, Kind
 from mdm_core.options import OptionField, describe_type, jsonable, option_fields
@@ -87,6 +94,16 @@ def execution_options() -> Iterator[str]:
 def durability_options() -> Iterator[str]:
     """The options of ``[durability]``."""
     yield from _options(option_fields(DurabilityOptions))
+
+
+def canary_options() -> Iterator[str]:
+    """The options of ``[canary]``."""
+    yield from _options(option_fields(CanaryOptions))
+
+
+def shadow_options() -> Iterator[str]:
+    """The options of ``[[shadow]]``."""
+    yield from _options(option_fields(ShadowOptions))
 
 
 def common_options() -> Iterator[str]:
@@ -380,8 +397,10 @@ def _cell(text: str) -> str:
 
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "pipeline-options": pipeline_options,
+    "shadow-options": shadow_options,
     "execution-options": execution_options,
     "durability-options": durability_options,
+    "canary-options": canary_options,
     "common-options": common_options,
     "faults": faults,
     "components": components,
