@@ -7,6 +7,7 @@ one file whose hash is known, and never in a run. scikit-learn and joblib are ne
 from __future__ import annotations
 
 import argparse
+import os
 import warnings
 from collections.abc import Sequence
 from io import BytesIO
@@ -69,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder with the package, and for the model")
     folder = parser.parse_args(arguments).data
     model = convert(*original(folder / OFFENCE.file))
-    (folder / "offence.json").write_bytes(msgspec.json.encode(model))
+    # Whole or not at all, for somebody else may be reading it.
+    partial = folder / f"offence.{os.getpid()}.part"
+    partial.write_bytes(msgspec.json.encode(model))
+    partial.replace(folder / "offence.json")
     print(f"{folder / 'offence.json'}: {len(model.words):,} words, {len(model.machines)} machines")  # noqa: T201
 
 
