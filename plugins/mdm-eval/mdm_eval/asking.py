@@ -65,12 +65,15 @@ class Question:
         from mdm_core import PastRun, UsageError
 
         from mdm_eval.frame import Reading, read_frame, within
+        from mdm_eval.packets import nothing_decided, packets_of
         from mdm_eval.times import parse_instant
 
         past = PastRun.find(self.run, self.runs_dir)
         since, until = parse_instant(self.since, "--since"), parse_instant(self.until, "--until")
         reading = Reading(self.probability, self.by, since, until, self.action)
-        frame = read_frame(through(within(past.packets(), reading)), reading)
+        frame = read_frame(through(within(packets_of(past), reading)), reading)
+        if not len(frame) and since is None and until is None:
+            raise nothing_decided(past)
         if self.by is not None and len(frame) and not frame.segment.values:
             raise UsageError(f"--by {self.by}: no decision has such a feature, field of the event or context")
         return past.directory.name, frame, self._labels(past.directory, frame)

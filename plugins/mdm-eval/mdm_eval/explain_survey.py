@@ -13,6 +13,7 @@ from mdm_core.dead_letters import read_letters
 from mdm_eval.comparing import Packet
 from mdm_eval.features import FeatureSample
 from mdm_eval.marks import is_marked
+from mdm_eval.packets import nothing_decided, packets_of
 
 _MOST_TEXTS = 50
 
@@ -59,7 +60,7 @@ class Survey:
         sample, wanted, read_id = FeatureSample(), None, _reader(past, event_id)
         lowest = highest = None
         hidden = False
-        for packet in past.packets():
+        for packet in packets_of(past):
             number = packet["step"]
             lowest, highest = number if lowest is None else lowest, number
             sample.offer(packet["mdm"]["features"])
@@ -68,7 +69,9 @@ class Survey:
             if number == step or (found is not None and found == event_id):
                 wanted = packet
         if wanted is None:
-            raise UsageError(_missing(past, step, event_id, lowest, highest, hidden))
+            if lowest is None:
+                raise nothing_decided(past)
+            raise UsageError(_missing(past, step, event_id, f"its steps are {lowest} to {highest}", hidden))
         return cls(wanted, {name: _variation(column) for name, column in sample.columns.items()})
 
 
@@ -95,15 +98,8 @@ def _reader(past: PastRun, event_id: str | None) -> Any:
     return read
 
 
-def _missing(
-    past: PastRun, step: int | None, event_id: str | None, lowest: int | None, highest: int | None, hidden: bool
-) -> str:
+def _missing(past: PastRun, step: int | None, event_id: str | None, there: str, hidden: bool) -> str:
     name = past.directory.name
-    if lowest is None:
-        return (
-            f"run {name!r} has decided nothing that was recorded; `mdm dead-letter show {name}` shows what it refused"
-        )
-    there = f"its steps are {lowest} to {highest}"
     if step is not None:
         return f"run {name!r} has no step {step}; {there}"
     if hidden:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 from mdm_core import Build, ConfigError, DataSource, Event, MdmError, PastRun, PluginError, Position, Record, Reject
@@ -11,10 +11,12 @@ from mdm_core.checkpoints import read_checkpoint
 from mdm_core.contracts import Component
 from mdm_core.dead_letters import read_letters
 from mdm_core.lifecycle import open_all, with_children
-from mdm_core.redacting import FAILED, Redaction
+from mdm_core.redacting import Redaction
 
 from mdm_eval.comparing import Packet, alike
 from mdm_eval.facts import checkpoints
+from mdm_eval.marks import is_marked
+from mdm_eval.packets import HIDDEN
 from mdm_eval.rebuilding import source_of
 
 Fed: TypeAlias = tuple[Packet | None, Event, Position]
@@ -129,6 +131,10 @@ def _records(source: DataSource, dead: set[Position]) -> Iterator[Record]:
 
 def _is_recorded(event: Event, recorded: Any, outcome: str | None, redaction: Redaction) -> bool:
     rest = event if outcome is None else without(event, outcome)[0]
-    if rest == recorded or recorded == {"redaction": FAILED}:
+    if rest == recorded or _is_hidden(recorded):
         return True
     return alike(redaction.mapping({"input": rest}).get("input"), recorded)
+
+
+def _is_hidden(recorded: Any) -> bool:
+    return isinstance(recorded, Mapping) and list(recorded) == [HIDDEN] and is_marked(recorded[HIDDEN])

@@ -120,7 +120,7 @@ def read_frame(packets: Iterable[Packet], reading: Reading) -> Frame:
 class _Columns:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._segment_of = _segment_getter(reading.by)
+        self._segment_of = segment_getter(reading.by)
         self._step, self._now_ms, self._latency, self._latency_ms = (Measures() for _ in range(4))
         self._allowed, self._failed_closed, self._confidence, self._probability = (Measures() for _ in range(4))
         self._proposed, self._final, self._mismatch, self._outcome, self._segment = (Codes() for _ in range(5))
@@ -213,7 +213,15 @@ def _marks(mismatch: Packet) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(mismatch["flags"]), tuple(mismatch["reason_codes"])
 
 
-def _segment_getter(by: str | None) -> Callable[[Packet], Any]:
+def segment_getter(by: str | None) -> Callable[[Packet], Any]:
+    """Make what reads a packet's value of something that divides decisions.
+
+    Args:
+        by: Name of a feature, or dotted path in the event or else in the context, such as ``mdm.arm``; None: nothing.
+
+    Returns:
+        A function of the packet; None where there is no such value.
+    """
     if by is None:
         return lambda _: None
     get = getter(by)

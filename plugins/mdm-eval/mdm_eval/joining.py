@@ -10,6 +10,7 @@ import msgspec
 from mdm_core import PastRun, UsageError
 
 from mdm_eval.outcomes import Counts, Join, Window, write_outcomes
+from mdm_eval.packets import packets_of
 from mdm_eval.reports import Outcome, Report, Reports
 from mdm_eval.times import parse_duration
 
@@ -39,7 +40,7 @@ def join(run: str, runs_dir: Path, files: Sequence[Path], window: str | None, ab
         reports.read(path, needs_time=length_ms is not None)
     waiting = Window(length_ms, _value(absent), _latest(reports))
     joining = Join(reports, past.run["config"]["pipeline"].get("id"), waiting)
-    write_outcomes(past.directory, joining.outcomes(past.packets()))
+    write_outcomes(past.directory, joining.outcomes(packets_of(past)))
     return joining.counts
 
 

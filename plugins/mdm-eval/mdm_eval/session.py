@@ -20,6 +20,7 @@ from mdm_eval.extracting import Confirmed, Given
 from mdm_eval.facts import StreamedInputs
 from mdm_eval.feeding import Fed, Unrecorded, from_source, from_trace, open_source
 from mdm_eval.marks import marked_paths
+from mdm_eval.packets import packets_of
 from mdm_eval.rebuilding import Rebuilt, base_dir_of, changed_files, changed_options, rebuild, redactor_of
 
 _STAGE_OF = {"features": "features", "model": "model", "modulators": "modulator"}
@@ -126,7 +127,7 @@ class Session:
         build = self._engines[0].pipeline.build
         source: DataSource = open_source(self.past, build, self._opened)
         outcome = self.past.run["config"]["pipeline"].get("outcome")
-        return from_source(self.past, source, self.past.packets(), outcome, self.redaction)
+        return from_source(self.past, source, packets_of(self.past), outcome, self.redaction)
 
     def from_trace(self, position: Unrecorded) -> Iterator[Fed]:
         """Give the events that the trace holds.
@@ -134,7 +135,7 @@ class Session:
         Args:
             position: Stands for their positions.
         """
-        return from_trace(self.past.packets(), position)
+        return from_trace(packets_of(self.past), position)
 
     def check_whole(self, packet: Packet) -> None:
         """Make sure that a recorded input is what the run was given.

@@ -16,6 +16,7 @@ from mdm_eval.comparing import Packet, differences
 from mdm_eval.extracting import Shared
 from mdm_eval.feeding import Fed, NoSource, Unrecorded
 from mdm_eval.marks import is_marked
+from mdm_eval.packets import nothing_decided
 from mdm_eval.rebuilding import Rebuilt
 from mdm_eval.session import Session, Wanted, unlike_stages
 
@@ -152,9 +153,20 @@ class Trying:
         except JournalEnds as end:
             trial.ended = str(end)
         progress(trial.decisions)
+        if not trial.decisions:
+            raise self._none(trial)
         trial.reproduced = None if engines.own is None else same
         trial.orders = [{"recorded": e.recorded, "assumed": e.assumed, "unused": e.unused} for e in engines.others]
         return trial
+
+    def _none(self, trial: Trial) -> UsageError:
+        if not trial.left_out and not trial.ended:
+            return nothing_decided(self.past)
+        why = trial.ended or (
+            f"what all {trial.left_out:,} were made from was redacted, and the source cannot be read again "
+            f"({trial.source})"
+        )
+        return UsageError(f"run {self.past.directory.name!r}: not one decision can be made again: {why}")
 
 
 @attrs.frozen

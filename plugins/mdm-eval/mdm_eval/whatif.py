@@ -15,7 +15,7 @@ from mdm_eval.comparing import Packet
 from mdm_eval.costs import Costs
 from mdm_eval.effects import Effects, effects_of
 from mdm_eval.flips import DENIED, REFUSED, acts, label_of, recorded_label
-from mdm_eval.frame import _segment_getter
+from mdm_eval.frame import segment_getter
 from mdm_eval.labels import to_labels
 from mdm_eval.outcomes import read_outcomes
 from mdm_eval.rebuilding import changed_files, changed_options, changed_versions
@@ -200,8 +200,8 @@ class _Counting:
         pipeline = past.run["config"]["pipeline"]
         self._past, self._question, self._redact = past, question, redact
         self._outcomes = Outcomes(past)
-        self._key, self._id = (_segment_getter(pipeline.get(name)) for name in ("key", "id"))
-        self._by = self._key if question.by == "key" else _segment_getter(question.by)
+        self._key, self._id = (segment_getter(pipeline.get(name)) for name in ("key", "id"))
+        self._by = self._key if question.by == "key" else segment_getter(question.by)
         self.cells: Cells = Counter()
         self.denied_before: Counter[str] = Counter()
         self.denied_after: Counter[str] = Counter()

@@ -377,7 +377,7 @@ class TestRedaction:
             what_if(past, Wanted(None, ("features.window=5",)), Question())
 
     def test_hidden_features_come_from_the_source(self, bench: Bench) -> None:
-        """Where the trace holds a mask, the source is read; without it such decisions are left out and counted."""
+        """Where the trace holds a mask, the source is read; if that is gone and all are masked, it is refused."""
         text = PIPELINE.replace('use = "redaction.keys"', 'use = "redaction.keys"\nextra = ["kind"]')
         text = _with_weights_file(text, bench.folder)
         first, second = bench.run("a", text=text), bench.run("b", "model.threshold=0.4", text=text)
@@ -385,8 +385,10 @@ class TestRedaction:
         assert ("source", EVENTS) == (found.trial.events, found.trial.reproduced)
         assert flips_between(first, second) == Counter({(f.before, f.after): f.decisions for f in found.flips})
         (bench.folder / "events.jsonl").unlink()
-        found = what_if(first, Wanted(None, ("model.threshold=0.4",)), Question())
-        assert (0, EVENTS) == (found.trial.decisions, found.trial.left_out)
+        with pytest.raises(
+            UsageError, match=rf"not one decision can be made again: what all {EVENTS:,} were made from"
+        ):
+            what_if(first, Wanted(None, ("model.threshold=0.4",)), Question())
 
     def test_chance_without_an_id(self, bench: Bench) -> None:
         """A model that draws by the event's position is asked again from the source, and not without it."""

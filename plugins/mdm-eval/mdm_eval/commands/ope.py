@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from mdm_core.cli.options import echo_json, json_option, run_argument, runs_dir_option
 
-from mdm_eval.commands.whatif import _how
+from mdm_eval.show_trial import change_rows, lines, trial_rows
 
 if TYPE_CHECKING:
     from mdm_eval.intervals import Estimate
@@ -78,13 +79,7 @@ def ope(
 def _lines(found: OffPolicy) -> Iterator[str]:
     overlap = found.overlap
     yield f"off-policy evaluation, {found.run_id}: {overlap.decisions:,} decisions with an outcome"
-    for where, old, new in found.changed:
-        yield f"  changed              {where} was {old!r} and is {new!r}"
-    for path in found.files:
-        yield f"  changed              the file {path}"
-    for name, (before, now) in found.versions.items():
-        yield f"  other version        {name} was {before} and is {now or 'not installed'}"
-    yield from _how(found.trial)
+    yield from lines(chain(change_rows(found), trial_rows(found.trial)))
     yield f"  left to chance       {found.randomised:,} decisions of the run"
     if found.unknown:
         yield f"  outcome not known    {found.unknown:,} decisions, which are left out"

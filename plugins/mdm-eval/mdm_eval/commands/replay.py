@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from mdm_core.cli.options import json_option, run_argument, runs_dir_option
 
+from mdm_eval.show_trial import change_rows
+
 if TYPE_CHECKING:
     from mdm_eval.replaying import ReplayReport
 
@@ -79,12 +81,7 @@ def _show(report: ReplayReport) -> None:
 
 
 def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
-    for where, old, new in report.changed:
-        yield "changed", f"{where} was {old!r} and is {new!r}"
-    for path in report.files:
-        yield "changed", f"the file {path}"
-    for name, (before, now) in report.versions.items():
-        yield "other version", f"{name} was {before} and is {now or 'not installed'}"
+    yield from change_rows(report)
     yield "decisions", f"{report.packets:,}"
     yield "the same", f"{report.same:,}"
     yield "different", _counted(report.different, report.fields)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from mdm_core.cli.options import echo_json, json_option, run_argument, runs_dir_option
 
+from mdm_eval.show_trial import change_rows, lines, trial_rows
+
 if TYPE_CHECKING:
     from mdm_eval.effects import Change, Effects
     from mdm_eval.sweep import Point, Sweep
-    from mdm_eval.trying import Trial
     from mdm_eval.whatif import WhatIf
 
 
@@ -82,13 +84,7 @@ def _lines(found: WhatIf) -> Iterator[str]:
 
     told = f"{found.flipped:,} of {found.trial.decisions:,} decisions would come out differently"
     yield f"what if, {found.run_id}: {told}"
-    for where, old, new in found.changed:
-        yield f"  changed              {where} was {old!r} and is {new!r}"
-    for path in found.files:
-        yield f"  changed              the file {path}"
-    for name, (before, now) in found.versions.items():
-        yield f"  other version        {name} was {before} and is {now or 'not installed'}"
-    yield from _how(found.trial)
+    yield from lines(chain(change_rows(found), trial_rows(found.trial)))
     orders = found.trial.orders[0]
     yield f"  orders               {orders['recorded']:,} with the recorded answers, {orders['assumed']:,} assumed done"
     yield ""
@@ -110,18 +106,6 @@ def _lines(found: WhatIf) -> Iterator[str]:
     if found.segments:
         yield ""
         yield from _segments(found.segments)
-
-
-def _how(trial: Trial) -> Iterator[str]:
-    yield f"  decided from         {trial.events}" + (f" (the source: {trial.source})" if trial.source else "")
-    if trial.left_out:
-        yield f"  left out             {trial.left_out:,} decisions, because what they were made from was redacted"
-    if trial.reproduced is not None:
-        missing = trial.decisions - trial.reproduced
-        told = "all" if not missing else f"all but {missing:,}, so not every difference comes from the change"
-        yield f"  without the change   {told} of the decisions are made just so again"
-    if trial.ended:
-        yield f"  ended early          {trial.ended}"
 
 
 def _pair(pair: tuple[int, int]) -> tuple[str, str]:
@@ -186,7 +170,7 @@ def _sweep_lines(found: Sweep) -> Iterator[str]:
 
     names = list(found.points[0].values)
     yield f"what if, {found.run_id}: {len(found.points):,} values of {' and '.join(names)}"
-    yield from _how(found.trial)
+    yield from lines(trial_rows(found.trial))
     yield ""
     heads = [*names, "acted", "denied", "flipped", "precision", "recall", "cost", ""]
     rows = [(*("run",), *("" for _ in names[1:]), *_point(found.recorded), "as it was")]
