@@ -222,6 +222,8 @@ class Builder:
                 values.add(field, field.default)
             elif not field.info.secret:
                 values.shown[field.name] = jsonable(field.default)
+                if isinstance(field.default, Path):  # a file like any other, to be known by its hash
+                    values.arguments[field.name] = field.default
         return values if len(self.problems) == before else None
 
     def _option(self, field: OptionField, table: Table, values: _Values) -> None:

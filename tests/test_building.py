@@ -34,6 +34,7 @@ class Shapes(ProposalModel):
     model: ProposalModel = component("toy.threshold", help="the model inside")
     file: Path = option(help="a file")
     others: list[Path] = option([], help="files")
+    usual: Path = option(Path("usual.json"), help="a file that is mostly the same")
     colour: Colour = option(Colour.RED, help="a colour")
     size: Literal["s", "m"] = option("m", help="a size")
     numbers: tuple[float, ...] = option((1.0,), help="numbers")
@@ -169,9 +170,9 @@ class TestComponents:
             model(f'use = "shapes.{name}"\n_cache = {{}}')
 
     def test_files(self, model: Build, toy: Path) -> None:
-        """Options that are paths are told, for their content belongs to what a run repeats."""
+        """Options that are paths are told, given or by default, for their content belongs to what a run repeats."""
         built = model('use = "toy.wrapper"\nmodel = { use = "shapes.shapes", file = "a.json", others = ["b", "c"] }')
-        assert built.files == (Path("a.json"), Path("b"), Path("c"))
+        assert {Path("a.json"), Path("b"), Path("c"), Path("usual.json")} == set(built.files)
 
     def test_plugins(self, model: Build) -> None:
         """The plugins of a component and of all that it holds are told."""

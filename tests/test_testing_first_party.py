@@ -46,7 +46,6 @@ EVENTS = [{"key": "ada", "timestamp_ms": START_MS + n * 1000, "n": n} for n in r
 TOKEN = "0123456789abcdef0123"
 TRACE_SKIPS = {
     "secrets-declared": "signing_key names a file, and the sink refuses the key itself in its place",
-    "light-import": "the package gives its reader a name in __init__, and orjson comes with it, to be mended there",
 }
 
 

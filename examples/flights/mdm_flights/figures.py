@@ -50,7 +50,7 @@ class Figures(Observer):
         """
         external = packet["external"]
         if external["now_ms"] >= self._since_ms:
-            scores = self._scores[external["eval.outcome"], packet["final_action"]["action"] == "ACT"]
+            scores = self._scores[external.get("eval.outcome"), packet["final_action"]["action"] == "ACT"]
             scores.append(packet["mdm"]["params"].get("probability", 0.0))
 
     def on_run_end(self, summary: Mapping[str, Any]) -> Mapping[str, Any]:
