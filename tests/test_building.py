@@ -134,6 +134,7 @@ class TestComponents:
             "use": "shapes.shapes",
             "file": "a.json",
             "others": [],
+            "usual": "usual.json",
             "colour": "red",
             "size": "m",
             "numbers": [1.0],
