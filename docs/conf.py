@@ -41,6 +41,29 @@ html_theme_options = {"navigation_with_keys": True}
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
+NAVIGATION = {
+    "Start": ["WHY", "QUICK_START", "TERMINOLOGY"],
+    "How-tos": [
+        "howto/index",
+        "howto/private-model",
+        "howto/guards",
+        "howto/redact",
+        "howto/resume",
+        "howto/replay",
+        "howto/evaluate",
+        "howto/tune-a-threshold",
+        "howto/shadow-and-canary",
+        "howto/off-policy",
+        "howto/query",
+        "howto/report",
+    ],
+    "Plugins": ["WRITE_A_PLUGIN", "TESTING", "VERSIONING", "PUBLIC_RELEASE_GUIDE"],
+    "Reference": ["CONFIGURATION", "CLI", "PLUGINS", "PACKET"],
+    "How it works": ["EXECUTION", "FAULTS", "EVALUATION", "SHADOW", "GUARANTEES", "SAFETY_LIMITATIONS", "ARCHITECTURE"],
+    "Domains": ["domains/*"],
+    "Distributions": ["../README", "../decision-schema/README", "../plugins/*/README", "../examples/*/README"],
+    "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG"],
+}
 _TITLED = re.compile(r"^(`{3,}) *(\w*) +title=\"([^\"]*)\"\s*$", re.MULTILINE)
 
 
@@ -51,6 +74,20 @@ def show_titles(_app: Sphinx, _page: str, source: list[str]) -> None:
         source: The page's text, as the one item of a list.
     """
     source[0] = _TITLED.sub(r"\1{code-block} \2\n:caption: \3\n", source[0])
+
+
+def navigate(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Put the tables of contents on the first page; they stand here so that code hosts do not show them.
+
+    Args:
+        page: The page's name.
+        source: The page's text, as the one item of a list.
+    """
+    if page == root_doc:
+        for caption, pages in NAVIGATION.items():
+            source[0] += "\n".join(
+                ["\n```{toctree}", f":caption: {caption}", ":glob:", ":hidden:", "", *pages, "```\n"]
+            )
 
 
 def lead_in(app: Sphinx, _error: Exception | None) -> None:
@@ -72,4 +109,5 @@ def setup(app: Sphinx) -> None:
         app: Sphinx.
     """
     app.connect("source-read", show_titles)
+    app.connect("source-read", navigate)
     app.connect("build-finished", lead_in)

@@ -22,7 +22,7 @@ OUTPUT = "output"
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}) *(?P<language>\w*)(?: +title=\"(?P<title>[^\"]*)\")?\s*$")
 _VARYING = (
-    (re.compile(r"\d[\d,.]*(?= (?:µs|s|events/s)(?:\W|$))"), "N"),
+    (re.compile(r"\d[\d,.]*(?= (?:µs|s|events/s|MB)(?:\W|$))"), "N"),
     (re.compile(r"(?<=latency_us\": )[\d.]+|(?<=latency_ms\": )[\d.]+"), "N"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+Z?"), "TIME"),
     (re.compile(r"(?<=; installed: )[^;]+"), "PLUGINS"),

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "decision-schema/*.md", "plugins/*/*.md", "examples/*/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "decision-schema/*.md", "plugins/*/*.md", "examples/*/*.md")
     for path in ROOT.glob(pattern)
 )
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

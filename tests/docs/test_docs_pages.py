@@ -19,8 +19,11 @@ from blocks import Step, blocks, follow, steady, write_files
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
-TYPED = [ROOT / "README.md", DOCS / "QUICK_START.md", DOCS / "PACKET.md", DOCS / "SHADOW.md"]
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md")])
+TYPED = [
+    ROOT / "README.md",
+    *(DOCS / f"{page}.md" for page in ("QUICK_START", "PACKET", "SHADOW", "PUBLIC_RELEASE_GUIDE")),
+]
 GUIDE = DOCS / "WRITE_A_PLUGIN.md"
 
 
