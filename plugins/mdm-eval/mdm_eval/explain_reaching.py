@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from mdm_core import Event, InvalidEvent, MdmError, PastRun, Position
 from mdm_core.admission import ABSENT, getter
+from mdm_core.canary import MAIN
 from mdm_core.config import Config
 from mdm_core.contracts import Component
 from mdm_core.lifecycle import with_children
@@ -139,7 +140,7 @@ def _go_through(session: Session, engine: Again, target: Packet, position: Unrec
 
 
 def _by_source(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
-    asking = Asking(Several(rebuilt.extractors))
+    asking = Asking(Several(rebuilt.extractors[MAIN]))
     engine = session.engine(rebuilt, asking)
     for found, event, position in session.from_source():
         if found is not None and found["step"] == packet["step"]:
@@ -153,7 +154,7 @@ def _by_source(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
 
 def _by_inputs(session: Session, rebuilt: Rebuilt, packet: Packet) -> Moment:
     position = Unrecorded()
-    asking = Asking(Several(rebuilt.extractors))
+    asking = Asking(Several(rebuilt.extractors[MAIN]))
     engine = session.engine(rebuilt, asking)
     for found, event, _ in session.from_trace(position):
         assert found is not None

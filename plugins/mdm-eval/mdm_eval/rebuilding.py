@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 from mdm_core import FeatureExtractor, PastRun, Pipeline, Redactor, UsageError
 from mdm_core import __version__ as core_version
 from mdm_core.building import PRIVATE, Builder, Built
+from mdm_core.canary import CANARY, MAIN
 from mdm_core.config import Config, PipelineOptions, load_config, override_in
 from mdm_core.lifecycle import with_children
 from mdm_core.pipeline import PipelineParts
@@ -25,6 +26,9 @@ from mdm_eval.marks import is_marked
 DECIDING = ("pipeline", "features", "model", "modulators", "canary")
 _CONTRACTS = {"mdm-core": core_version, "decision-schema": SCHEMA_VERSION}
 _GROUP = 64
+
+Instead: TypeAlias = FeatureExtractor | Mapping[str, FeatureExtractor]
+"""What takes the place of feature extractors: the same in all arms, or one for each arm by its name."""
 
 
 @attrs.frozen
@@ -72,9 +76,11 @@ class Rebuilt:
         return self.options.group or (1 if self.options.clock == "wall" else _GROUP)
 
     @property
-    def extractors(self) -> list[FeatureExtractor]:
-        """The feature extractors."""
-        return [cast(FeatureExtractor, built.component) for built in self.parts.features]
+    def extractors(self) -> dict[str, list[FeatureExtractor]]:
+        """The feature extractors of each arm: ``main``, and ``canary`` if there is one."""
+        canary = self.parts.canary
+        arms = {MAIN: self.parts.features} | ({} if canary is None else {CANARY: list(canary.arm.features)})
+        return {arm: [cast(FeatureExtractor, b.component) for b in features] for arm, features in arms.items()}
 
     @property
     def feature_files(self) -> set[str]:
@@ -113,18 +119,27 @@ class Rebuilt:
         """Dotted paths of what an event needs to be decided about: key, time and id."""
         return [path for path in (self.options.key, self.options.timestamp, self.options.id) if path is not None]
 
-    def pipeline(self, run_id: str, features: FeatureExtractor | None = None) -> Pipeline:
+    def pipeline(self, run_id: str, features: Instead | None = None) -> Pipeline:
         """Open a pipeline of it; once only, for the components are opened.
 
         Args:
             run_id: Id of the run, which contexts carry.
-            features: What takes the place of the feature extractors.
+            features: What takes the place of the feature extractors, in all arms or in each.
 
         Raises:
             ConfigError: A component cannot work here.
         """
-        parts = self.parts if features is None else self.parts.with_features(features)
+        parts = self.parts if features is None else self._with(features)
         return parts.pipeline(self.base_dir, run_id)
+
+    def _with(self, features: Instead) -> PipelineParts:
+        if isinstance(features, FeatureExtractor):
+            return self.parts.with_features(features)
+        parts = self.parts.with_features(features[MAIN])
+        if parts.canary is None:
+            return parts
+        own = [attrs.evolve(built, component=features[CANARY]) for built in parts.canary.arm.features]
+        return attrs.evolve(parts, canary=attrs.evolve(parts.canary, arm=attrs.evolve(parts.canary.arm, features=own)))
 
     def resolved(self) -> dict[str, Any]:
         """The deciding sections with all defaults filled in."""

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 from mdm_core import Decision, InvalidEvent, PastRun
+from mdm_core.canary import MAIN
 
 from mdm_eval.again import Again, JournalEnds
 from mdm_eval.comparing import Differences, Packet, differences
@@ -218,7 +219,7 @@ class _FromTrace:
     session: Session
     rebuilt: Rebuilt
     engine: Again
-    confirmed: Confirmed | None
+    confirmed: dict[str, Confirmed] | None
     position: Unrecorded
     report: ReplayReport
 
@@ -243,7 +244,7 @@ class _FromTrace:
                 report.unknown[hidden or ""] += 1
                 pipeline.step = packet["step"] + 1
                 continue
-            if self.confirmed is None or self.confirmed.whole:
+            if self.confirmed is None or self.confirmed[decision.context.get("mdm.arm", MAIN)].whole:
                 report.from_inputs += 1
             else:
                 report.from_features += 1
@@ -254,7 +255,8 @@ class _FromTrace:
         if self.confirmed is None:
             self.session.check_whole(packet)
             return None
-        self.confirmed.packet = packet
+        for confirmed in self.confirmed.values():
+            confirmed.packet = packet
         if is_marked(packet["mdm"]["features"]):
             return "its features were redacted"
         paths = self.rebuilt.admission

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import cast
 
 import attrs
-from mdm_core import DataSource, FeatureExtractor, PastRun, Redactor, UsageError
+from mdm_core import DataSource, PastRun, Redactor, UsageError
 from mdm_core.contracts import Component
 from mdm_core.lifecycle import close_all, open_all, with_children
 from mdm_core.redacting import Redaction
@@ -21,7 +21,7 @@ from mdm_eval.facts import StreamedInputs
 from mdm_eval.feeding import Fed, Unrecorded, from_source, from_trace, open_source
 from mdm_eval.marks import marked_paths
 from mdm_eval.packets import packets_of
-from mdm_eval.rebuilding import Rebuilt, base_dir_of, changed_files, changed_options, rebuild, redactor_of
+from mdm_eval.rebuilding import Instead, Rebuilt, base_dir_of, changed_files, changed_options, rebuild, redactor_of
 
 _STAGE_OF = {"features": "features", "model": "model", "modulators": "modulator"}
 _NO_MATTER = ("group", "timeout_ms", "switch_off_after", "switch_off_for", "max_features", "max_text")
@@ -87,12 +87,12 @@ class Session:
             engine.pipeline.close()
         self.inputs.close()
 
-    def engine(self, rebuilt: Rebuilt, features: FeatureExtractor | None = None) -> Again:
+    def engine(self, rebuilt: Rebuilt, features: Instead | None = None) -> Again:
         """Open a pipeline that decides again.
 
         Args:
             rebuilt: Its configuration.
-            features: What takes the place of its feature extractors.
+            features: What takes the place of its feature extractors, in all arms or in each.
 
         Raises:
             ConfigError: A component cannot work here.
@@ -110,13 +110,13 @@ class Session:
         self._engines.append(engine)
         return engine
 
-    def confirmed(self, rebuilt: Rebuilt) -> Confirmed:
-        """Make extractors that hold what they compute against what was recorded.
+    def confirmed(self, rebuilt: Rebuilt) -> dict[str, Confirmed]:
+        """Make for each arm an extractor that holds what is computed against what was recorded.
 
         Args:
             rebuilt: Whose extractors.
         """
-        return Confirmed(rebuilt.extractors, self.redaction.mapping)
+        return {arm: Confirmed(own, self.redaction.mapping) for arm, own in rebuilt.extractors.items()}
 
     def from_source(self) -> Iterator[Fed]:
         """Give the events as the source gives them again; an engine must be open.

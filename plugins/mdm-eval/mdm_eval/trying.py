@@ -9,6 +9,7 @@ import attrs
 import msgspec
 from mdm_core import Decision, Event, InvalidEvent, PastRun, Position, UsageError
 from mdm_core.admission import ABSENT, getter
+from mdm_core.canary import MAIN
 from mdm_core.redacting import FAILED, MASK
 
 from mdm_eval.again import Again, JournalEnds
@@ -213,7 +214,7 @@ def _sharing(session: Session, own: Rebuilt | None, others: Sequence[Rebuilt]) -
         if rebuilt.learns_features or rebuilt.limited or rebuilt.parts.canary is not None:
             return session.engine(rebuilt)
         which = msgspec.json.encode(rebuilt.what_makes_features(), enc_hook=str, order="deterministic")
-        extractor = shared.get(which) or shared.setdefault(which, Shared(rebuilt.extractors))
+        extractor = shared.get(which) or shared.setdefault(which, Shared(rebuilt.extractors[MAIN]))
         return session.engine(rebuilt, extractor)
 
     return _Engines(None if own is None else engine(own), [engine(rebuilt) for rebuilt in others])

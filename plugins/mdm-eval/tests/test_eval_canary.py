@@ -36,7 +36,13 @@ weights = { x = 2.0 }
 [redaction]
 """
 EVENTS = [
-    {"id": f"e{n}", "at": 1_700_000_000_000 + n, "site": f"s{n % 40}", "x": (n * 37 % 101) / 25 - 2, "colour": "red"}
+    {
+        "id": f"e{n}",
+        "at": 1_700_000_000_000 + n,
+        "site": f"s{n % 40}",
+        "x": (n * 37 % 101) / 25 - 2,
+        "colour": "red" if n % 3 else "blue",
+    }
     for n in range(1200)
 ]
 
@@ -59,19 +65,33 @@ def flipped(before: list[Mapping[str, Any]], after: list[Mapping[str, Any]]) -> 
 
 
 class TestReplay:
-    @pytest.mark.parametrize(("source", "told"), [(True, "from_source"), (False, "from_inputs")])
+    @pytest.mark.parametrize("told", ["from_source", "from_inputs", "from_features"])
+    @pytest.mark.parametrize(
+        "options",
+        [(), ("features.stats=['mean']", "features.max_keys=24")],
+        ids=["no state", "state for the 24 keys of the main arm"],
+    )
     def test_every_decision_is_the_same(
-        self, decided: Callable[..., list[Mapping[str, Any]]], mdm: Mdm, tmp_path: Path, source: bool, told: str
+        self,
+        decided: Callable[..., list[Mapping[str, Any]]],
+        mdm: Mdm,
+        tmp_path: Path,
+        told: str,
+        options: tuple[str, ...],
     ) -> None:
-        """The decisions of both arms are verified, with the source and without it."""
-        packets = decided("a")
+        """Every decision of both arms is verified: from the source, from recorded inputs, from recorded features."""
+        packets = decided("a", *options)
         assert {"main", "canary"} == {packet["external"]["mdm.arm"] for packet in packets}
-        if not source:
+        if told != "from_source":
             (tmp_path / "a" / "events.jsonl").unlink()
+        if told == "from_features":
+            trace = tmp_path / "a/runs/r/traces.jsonl"
+            changed = [{**packet, "input": {**packet["input"], "x": 99.0}} for packet in packets]
+            trace.write_text("".join(json.dumps(packet) + "\n" for packet in changed))
         said = mdm("replay", tmp_path / "a/runs/r", "--json")
 
         assert (0, True) == (said.code, said.json["verified"])
-        assert sum(source or packet["external"]["mdm.arm"] == "main" for packet in packets) <= said.json[told]
+        assert len(EVENTS) == said.json[told]
 
     def test_from_another_directory(
         self, decided: Callable[..., Any], mdm: Mdm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
