@@ -92,7 +92,9 @@ class TestInTime:
 
 
 class TestTooLong:
-    @pytest.mark.parametrize("function", [spin, lambda: time.sleep(LONG), threading.Event().wait], ids=["loop", "sleep", "lock"])
+    @pytest.mark.parametrize(
+        "function", [spin, lambda: time.sleep(LONG), threading.Event().wait], ids=["loop", "sleep", "lock"]
+    )
     def test_it_is_broken_off(self, function: Callable[[], Any]) -> None:
         """A loop, a sleep and a wait for a lock all end."""
         with pytest.raises(TimeIsUp):
