@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ EVENTS = [
         "at": 1_700_000_000_000 + n,
         "site": f"s{n % 40}",
         "x": (n * 37 % 101) / 25 - 2,
-        "colour": "red" if n % 3 else "blue",
+        "colour": "red",
+        "bad": n * 53 % 97 < 40,
     }
     for n in range(1200)
 ]
@@ -129,6 +131,15 @@ class TestWhatIf:
         assert len(EVENTS) == said.json["trial"]["reproduced"]
         assert expected == sum(flip["decisions"] for flip in said.json["flips"]) > 0
 
+    def test_by_arm(self, decided: Callable[..., list[Mapping[str, Any]]], mdm: Mdm, tmp_path: Path) -> None:
+        """An option of the canary changes nothing of what the main arm decides."""
+        packets = decided("a")
+        options = ("--set", "canary.model.threshold=0.6", "--by", "mdm.arm", "--json")
+        segments = mdm("whatif", tmp_path / "a/runs/r", *options).json["segments"]
+        arms = Counter(packet["external"]["mdm.arm"] for packet in packets)
+        assert arms == {name: segment["decisions"] for name, segment in segments.items()}
+        assert segments["main"]["flipped"] == 0 < segments["canary"]["flipped"]
+
     def test_shadows_are_not_asked(
         self, decided: Callable[..., list[Mapping[str, Any]]], mdm: Mdm, tmp_path: Path
     ) -> None:
@@ -140,3 +151,66 @@ class TestWhatIf:
         path.write_text(json.dumps(run))
 
         assert 0 == mdm("replay", tmp_path / "a/runs/r").code
+
+
+def came_of(packet: Mapping[str, Any]) -> bool:
+    """Whether a packet says that it was acted."""
+    return bool(packet["final_action"]["allowed"] and packet["final_action"]["action"] == "ACT")
+
+
+class TestEvaluate:
+    @pytest.fixture
+    def packets(self, decided: Callable[..., list[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+        """The packets of a run with outcomes."""
+        return decided("a")
+
+    @pytest.fixture
+    def told(self, packets: list[Mapping[str, Any]], mdm: Mdm, tmp_path: Path) -> Any:
+        """What is told of it."""
+        return mdm("evaluate", tmp_path / "a/runs/r", "--by", "mdm.arm", "--cost", "fp=1,fn=5", "--json").json
+
+    def test_shadow_against_what_was_decided(self, packets: list[Mapping[str, Any]], told: Any) -> None:
+        """Shares, cost and what differs are those counted from the packets, each event on both sides."""
+        (shadow,) = told["challengers"]
+        eager = [p["external"]["mdm.shadow.eager.action"] == "ACT" for p in packets]
+        acted = [came_of(p) for p in packets]
+        bad = [p["external"]["eval.outcome"] for p in packets]
+        cost = [sum(1 if a > b else 5 if b > a else 0 for a, b in zip(s, bad, strict=True)) for s in (acted, eager)]
+        assert [sum(acted), sum(eager)] == shadow["acted"]
+        assert (sum(eager) - sum(acted)) / len(packets) == pytest.approx(shadow["acts_more"]["value"], abs=1e-15)
+        assert shadow["acts_more"]["low"] < shadow["acts_more"]["value"] < shadow["acts_more"]["high"]
+        assert cost == [shadow["effects"]["cost"]["before"], shadow["effects"]["cost"]["after"]]
+        assert cost[0] != cost[1]
+
+    def test_canary_against_main(self, packets: list[Mapping[str, Any]], told: Any) -> None:
+        """Each arm has the figures of its own events, and the segments of the evaluation are the same."""
+        main, canary = told["arms"]
+        for arm in (main, canary):
+            own = [packet for packet in packets if packet["external"]["mdm.arm"] == arm["name"]]
+            assert sum(map(came_of, own)) / len(own) == arm["acted"]["value"]
+            (segment,) = (part for part in told["segments"] if part["name"] == arm["name"])
+            assert (segment["decisions"], segment["decided"]) == (arm["decisions"], arm["decided"])
+        gained = canary["differences"]["acted"]
+        assert canary["acted"]["value"] - main["acted"]["value"] == gained["value"]
+        assert gained["low"] < gained["value"] < gained["high"]
+
+    def test_as_text(self, packets: list[Mapping[str, Any]], told: Any, mdm: Mdm, tmp_path: Path) -> None:
+        """People read the same figures, with their intervals."""
+        out = mdm("evaluate", tmp_path / "a/runs/r", "--cost", "fp=1,fn=5").out
+        (shadow,), (_, canary) = told["challengers"], told["arms"]
+        for estimate in (shadow["acts_more"], shadow["effects"]["recall"]["change"], canary["differences"]["acted"]):
+            assert f"{estimate['value']:+.4f}  {estimate['low']:+.4f} to {estimate['high']:+.4f}" in out
+        assert "shadow eager against what was decided: 1,200 decisions" in out
+        assert "arm canary against main, which have decided about other events each" in out
+
+    def test_is_what_the_report_tells(
+        self, packets: list[Mapping[str, Any]], told: Any, mdm: Mdm, tmp_path: Path
+    ) -> None:
+        """Report and evaluation say the same of challengers."""
+        report = mdm("report", tmp_path / "a/runs/r", "--cost", "fp=1,fn=5", "--json").json
+        assert (report["challengers"], report["arms"]) == (told["challengers"], told["arms"])
+
+    def test_without_challengers(self, ran: Any, mdm: Mdm) -> None:
+        """Of a run without shadows and canary nothing is said of any."""
+        said = mdm("evaluate", "r", "--runs-dir", ran.runs_dir)
+        assert (0, False, False) == (said.code, "shadow" in said.out, "arm " in said.out)

@@ -17,13 +17,22 @@ from mdm_eval.commands.options import by_option, cost_option, periods_option, qu
 @json_option
 def evaluate(question: Question, cost: str, periods: int, as_json: bool) -> None:
     """Tell how right the decisions of RUN were, how surely that is known, for whom, and whether it has drifted."""
+    from attrs import asdict
+
     from mdm_eval.costs import Costs
     from mdm_eval.evaluation import evaluate as judge
+    from mdm_eval.report.challengers import Shadows, judge_arms
     from mdm_eval.show import show_evaluation
+    from mdm_eval.show_challengers import show_challengers
 
-    costs = Costs.parse(cost)
-    found = judge(*question.read(), costs, periods)
+    costs, shadows = Costs.parse(cost), Shadows()
+    run_id, frame, labels = question.read(shadows.watch)
+    found = judge(run_id, frame, labels, costs, periods)
+    challengers = shadows.challengers(frame, labels.values, costs)
+    arms = judge_arms(shadows.arms, frame, labels.values, costs)
     if as_json:
-        echo_json(found.to_dict())
+        others = {"challengers": [*map(asdict, challengers)], "arms": [*map(asdict, arms)]}
+        echo_json(found.to_dict() | others)
     else:
         show_evaluation(found, question.by)
+        show_challengers(challengers, arms)

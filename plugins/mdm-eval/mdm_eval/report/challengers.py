@@ -16,7 +16,7 @@ from mdm_eval.costs import Costs
 from mdm_eval.delong import areas
 from mdm_eval.effects import Effects
 from mdm_eval.frame import Frame, Packet, is_action
-from mdm_eval.intervals import NOTHING, Estimate, Z, proportion
+from mdm_eval.intervals import NOTHING, Estimate, Z, paired_difference, proportion
 from mdm_eval.report.pairing import Kind, Names, kinds, paired_effects
 
 _PREFIX = "mdm.shadow."
@@ -37,6 +37,7 @@ class Challenger:
         kinds: From what to what, the most frequent first.
         acted: Decisions of the champion and of the shadow that acted.
         denied: Decisions of the champion and of the shadow that a guard denied.
+        acts_more: How much larger the share of its decisions is that acted.
         effects: What having followed it would have done to precision, recall and cost; None without outcomes.
         roc_auc: How much larger its area under the ROC curve is than the champion's.
     """
@@ -49,6 +50,7 @@ class Challenger:
     kinds: list[Kind]
     acted: tuple[int, int]
     denied: tuple[int, int]
+    acts_more: Estimate
     effects: Effects | None
     roc_auc: Estimate
 
@@ -166,6 +168,9 @@ class _Column:
             kinds=list(kinds(names, was[differs], is_[differs], truth[differs])),
             acted=(int(acted[0].sum()), int(acted[1].sum())),
             denied=(int(denied[0].sum()), int(denied[1].sum())),
+            acts_more=paired_difference(
+                int((acted[0] & ~acted[1]).sum()), int((acted[1] & ~acted[0]).sum()), len(rows)
+            ),
             effects=paired_effects(*acted, truth, costs),
             roc_auc=_area_gained(frame.probability[rows], np.where(wanted, confidence, 1.0 - confidence), truth),
         )
