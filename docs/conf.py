@@ -42,7 +42,7 @@ pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
 NAVIGATION = {
-    "Start": ["WHY", "QUICK_START", "TERMINOLOGY"],
+    "Start": ["WHY", "QUICK_START", "tutorial", "TERMINOLOGY"],
     "How-tos": [
         "howto/index",
         "howto/private-model",
