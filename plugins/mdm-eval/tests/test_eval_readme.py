@@ -12,9 +12,13 @@ import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SECTIONS = {
+    "replay": "## mdm replay",
+    "whatif": "## mdm whatif",
+    "explain": "## mdm explain",
     "outcomes": "## Outcomes",
     "evaluate": "## mdm evaluate",
     "calibrate": "## mdm calibrate",
+    "ope": "## Off-policy evaluation",
     "gate": "## mdm gate",
     "report": "## mdm report",
 }

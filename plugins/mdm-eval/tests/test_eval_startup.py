@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = ("numpy", "scipy", "sklearn", "rich")
-MODULES = ["outcomes", "evaluate", "calibrate", "gate", "report"]
+MODULES = ["calibrate", "evaluate", "explain", "gate", "ope", "outcomes", "replay", "report", "whatif"]
 
 
 def imported(code: str) -> set[str]:
