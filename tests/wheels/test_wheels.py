@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import ZipFile
@@ -21,6 +22,7 @@ from blocks import follow, steady
 ROOT = Path(__file__).parents[2]
 WHEELS = Path(os.environ.get("MDM_WHEELS", ROOT / "dist"))
 NEEDED = ("decision_schema", "mdm_core", "mdm_redaction", "mdm_reference", "mdm_trace_jsonl")
+EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/pyproject.toml"))
 NAMES = sorted(path.name.split("-")[0] for path in WHEELS.glob("*.whl"))
 
 
@@ -90,6 +92,34 @@ class TestMainJob:
         listed = environment.mdm("plugins", cwd=tmp_path)
         assert 0 == listed.returncode
         assert "broken" not in listed.stdout
+
+
+class TestExamples:
+    """Each domain as its author would ship it: its wheel, those of first-party plugins, and nothing of the others."""
+
+    @pytest.mark.parametrize("example", EXAMPLES)
+    def test_an_example_runs_when_it_is_installed_alone(
+        self, example: str, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    ) -> None:
+        """Its pipeline decides on its real data in an empty folder, with nothing of the working tree but its files."""
+        folder = ROOT / "examples" / example
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        own = project["name"].replace("-", "_")
+        fetches = "fetch" in project.get("optional-dependencies", {})
+        made = Environment(tmp_path_factory.mktemp(example) / "venv")
+        (domain,) = WHEELS.glob(f"{own}-*.whl")
+        wheels = [str(p) for p in WHEELS.glob("*.whl") if p.name.split("-")[0] in (*NEEDED, "mdm_guards")]
+        made.install(*wheels, f"{domain}[fetch]" if fetches else str(domain))
+        if fetches:
+            fetch = [str(made.python), "-I", "-m", f"{own}.fetch", "--to", str(folder / "data")]
+            subprocess.run(fetch, env=_activated(made), check=True)
+        shutil.copytree(folder, tmp_path / example, ignore=_code)
+        ran = made.mdm("run", f"{example}/pipeline.toml", "--limit", "300", cwd=tmp_path)
+        assert 0 == ran.returncode, ran.stderr
+
+
+def _code(_folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name.startswith(("mdm_", "tests", ".", "pyproject"))}
 
 
 class TestThirdParty:
