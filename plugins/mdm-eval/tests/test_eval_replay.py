@@ -298,6 +298,50 @@ class TestFromTheSource:
         assert report.seconds < 5
 
 
+CHALLENGED = """\
+
+[canary]
+share = 0.5
+
+[canary.features]
+use = "reference.rolling"
+include = ["amount"]
+window = 5
+stats = ["mean", "z"]
+
+[canary.model]
+use = "reference.logistic"
+weights = {{ amount = 1.0, "amount.mean" = -0.2 }}
+bias = -3.5
+
+[[canary.modulators]]
+use = "guards.circuit_breaker"
+failures = 2
+open_for = "10s"
+
+[[shadow]]
+name = "calm"
+
+[[shadow.modulators]]
+use = "guards.cooldown"
+duration = "1m"
+"""
+
+
+class TestChallengers:
+    @pytest.mark.parametrize(("gone", "made_from"), [(False, "from_source"), (True, "from_inputs")])
+    def test_guards_of_both_arms_learn_again(self, bench: Bench, gone: bool, made_from: str) -> None:
+        """With a broker that fails, guards of main arm and canary deny the same again, and shadows change nothing."""
+        past = bench.run(text=PIPELINE + CHALLENGED)
+        denied = {(p["external"]["mdm.arm"], p["mismatch"]["flags"][0]) for p in past.packets() if p["mismatch"]}
+        assert {("main", "circuit_breaker"), ("canary", "circuit_breaker")} <= denied
+        if gone:
+            (bench.folder / "events.jsonl").unlink()
+        report = replay(past)
+        assert (True, EVENTS - 1) == (report.verified, getattr(report, made_from))
+        assert {"assumed": 0, "unused": 0}.items() <= report.orders.items()
+
+
 class TestWithoutTheSource:
     def test_the_file_is_gone(self, bench: Bench) -> None:
         """The recorded inputs serve, which nothing was hidden in that features are made of."""
