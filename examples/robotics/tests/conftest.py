@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mdm_core import Build
+
+from mdm_robotics import Sessions
+from mdm_robotics.fetch import fetch
+from mdm_robotics.packages import WATCH
+
+EXAMPLE = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def example() -> Path:
+    """The folder of the example, with the package in it."""
+    fetch(WATCH, EXAMPLE / "data")
+    return EXAMPLE
+
+
+@pytest.fixture(scope="session")
+def opened(example: Path) -> Sessions:
+    """The sessions of person 8."""
+    source = Sessions(subjects=[8])
+    source.open(Build(base_dir=example))
+    return source
+
+
+@pytest.fixture
+def source(opened: Sessions) -> Sessions:
+    opened.seek(0)
+    return opened
