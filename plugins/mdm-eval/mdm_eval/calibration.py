@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 import numpy as np
 from mdm_core import UsageError
+from scipy.linalg import LinAlgWarning  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 from sklearn.isotonic import IsotonicRegression  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
@@ -58,10 +59,14 @@ def fit(method: Method, p: Floats, label: Bools) -> Map:
         label: What happened.
 
     Raises:
-        UsageError: There are no positive or no negative cases, or the probabilities fall where they should rise.
+        UsageError: There are no positive or no negative cases, or probabilities do not rise where they should.
     """
     if label.all() or not label.any():
         raise UsageError("the part that is fitted on has outcomes of one kind only; give another --split")
+    if np.ptp(p) == 0.0:
+        raise UsageError(
+            "every probability is the same, so there is nothing to calibrate; is it the right --probability?"
+        )
     return _FITS[method](p, label)
 
 
@@ -131,6 +136,7 @@ def _logistic(parts: Floats, target: Floats) -> tuple[list[float], float]:
     weight = np.concatenate([target, 1 - target])
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
+        warnings.simplefilter("ignore", LinAlgWarning)  # another solver goes on
         try:
             model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=1000)
             model.fit(doubled[weight > 0], label[weight > 0], weight[weight > 0])

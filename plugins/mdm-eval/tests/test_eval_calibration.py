@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,20 @@ class TestFits:
         """Nothing is fitted to outcomes that do not differ."""
         with pytest.raises(UsageError, match="outcomes of one kind only"):
             fit(method, np.array([0.1, 0.2]), np.array([True, True]))
+
+    @pytest.mark.parametrize("method", ["platt", "beta", "isotonic"])
+    def test_one_probability_for_all_is_refused(self, method: Any) -> None:
+        """Of a model that says the same of everything nothing can be learned but how often it happens."""
+        with pytest.raises(UsageError, match="every probability is the same"):
+            fit(method, np.full(9, 0.3), np.arange(9) % 3 == 0)
+
+    @pytest.mark.parametrize("method", ["platt", "beta"])
+    def test_nearly_one_probability(self, method: Any) -> None:
+        """Where the first solver gives up, another goes on, and no library speaks to the user."""
+        p, label = np.where(np.arange(600) % 2, 0.3, 0.3 + 1e-12), np.arange(600) % 4 == 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert 0.25 == pytest.approx(fit(method, p, label).apply(p).mean(), abs=0.01)
 
     def test_the_wrong_way_round_is_refused(self) -> None:
         """Probabilities that fall where they should rise are told rather than turned round."""
