@@ -106,7 +106,7 @@ def docs(session: nox.Session) -> None:
 def site(session: nox.Session) -> None:
     """Make the documentation's site in build/site; it is read without a network or a server."""
     session.install(*group("site"))
-    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "-c", "docs", ".", "build/site", *session.posargs)
+    session.run("sphinx-build", "--fresh-env", "--fail-on-warning", "-c", "docs", ".", "build/site", *session.posargs)
 
 
 @nox.session

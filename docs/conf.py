@@ -38,11 +38,9 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_permalinks_icon = "#"
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "friendly"
-pygments_dark_style = "github-dark"
 
 NAVIGATION = {
-    "Start": ["WHY", "QUICK_START", "tutorial", "TERMINOLOGY"],
+    "Start": ["WHY", "QUICK_START", "Tutorial <tutorial>", "TERMINOLOGY"],
     "How-tos": [
         "howto/index",
         "howto/private-model",
