@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ sys.addaudithook(refuse)
 """
 _BUILD = "from sphinx.cmd.build import main; sys.exit(main(sys.argv[1:]))"
 _LOADS = {"audio", "embed", "iframe", "img", "input", "object", "script", "source", "track", "video"}
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _STYLE = re.compile(r"@import\s+[\"']?([^\"';\s]+)|url\(\s*[\"']?([^\"')]+)")
 
 
@@ -158,6 +160,24 @@ class TestOffline:
         names = {found["docnames"][hit] for hit in ([hits] if isinstance(hits, int) else hits)}
         assert "plugins/mdm-guards/README" in names
         assert "searchindex.js" in (site / "search.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+class TestInABrowser:
+    def test_the_search_works_from_files(self, site: Path, tmp_path: Path) -> None:
+        """Opened as a file, without a server, the search finds the page and the section."""
+        address = f"{(site / 'search.html').as_uri()}?q=staleness"
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        command = [
+            str(CHROMIUM),
+            *flags,
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+            address,
+        ]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+        assert "plugins/mdm-guards/README.html#guards-staleness" in shown
 
 
 class TestLinksOfTheSite:
