@@ -99,7 +99,8 @@ class Arm:
         """
         # Only modulators look at it, and it needs time.
         self.recent = self._windows[None] if self.modulators and has_time else None
-        self._checked, self._check_size, self._run_id = FeatureCheck(sizes).check, sizes.check, run_id
+        self._checked, self._run_id = FeatureCheck(sizes).check, run_id
+        self._sizes, self._check_size = sizes, sizes.check
         name = _unique_names(self.components())
         learners = [c for c in self.components() if type(c).observe is not Component.observe]
 
@@ -165,7 +166,7 @@ class Arm:
                 final = self._guarded(proposal, final, ctx, stopped, self._modulate)
             if self._alternatives is not None:
                 stage, ctx.component = "model", self._model_name
-                might = check_alternatives(self._alternatives(features, before.copy()), self._check_size)
+                might = check_alternatives(self._alternatives(features, before.copy()), proposal, self._sizes)
                 stage = "modulator"
                 ctx.update(self._propensities(might, proposal, final, before, ctx, stopped))
         except BaseException as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -70,7 +69,7 @@ class Pipeline:
         run_dir: Directory of the run, for components that write.
 
     Raises:
-        ConfigError: A component cannot work in these surroundings.
+        ConfigError: A component cannot work in these surroundings, or a shadow has a component that is not its own.
     """
 
     def __init__(
@@ -117,6 +116,7 @@ class Pipeline:
         self.shadows = tuple(shadows)
         if canary is not None and key is None:
             raise ConfigError("a canary decides about a share of the keys; set key in [pipeline]")
+        self._check_shadows()
         has_time = timestamp is not None or clock == "wall"
         self.build = Build(key, timestamp, id, clock if has_time else None, seed, Path(base_dir), run_id, run_dir)
         self.step = 0
@@ -298,6 +298,17 @@ class Pipeline:
         key = fact.context.key if isinstance(fact, Decided) else fact.order.key
         return (self.canary.arm if self.canary.takes(key) else self.main).observe(fact)
 
+    def _check_shadows(self) -> None:
+        taken = {id(component) for component in self.components()}
+        names = [shadow.name for shadow in self.shadows]
+        for shadow, name in zip(self.shadows, names, strict=True):
+            own = {id(component) for component in shadow.arm.components()}
+            if own & taken:
+                raise ConfigError(f"shadow {name!r} has a component of another arm; make it one of its own")
+            if names.count(name) > 1:
+                raise ConfigError(f"there is another shadow {name!r}; give it another name")
+            taken |= own
+
     def _ask_shadows(self, decision: Decision, items: Mapping[str, Any], context: Mapping[str, Any] | None) -> None:
         """Let the shadows decide for themselves, each in a context of its own, and note what they say."""
         decided = decision.context
@@ -305,9 +316,8 @@ class Pipeline:
         decision.context = decided.copy()
         for shadow in self.shadows:
             recent = {} if shadow.arm.recent is None else shadow.arm.recent.context(self._now_ms)
-            given = deepcopy(dict(context)) if context else {}
-            own = Context({**items, **recent, **given}, decided.key, decided._event_id, decided.step, self._seed)
-            decision.context.update(shadow.watch(decision.event, own, decision, self.stopped, self._now_ms))
+            own = Context({**items, **recent}, decided.key, decided._event_id, decided.step, self._seed)
+            decision.context.update(shadow.watch(own, context, decision, self.stopped, self._now_ms))
 
     def _open(self) -> None:
         self._opened: list[Component] = []

@@ -8,7 +8,7 @@ from math import fsum
 from numbers import Real
 from typing import Any, TypeAlias
 
-from mdm_core.checks import check_proposal
+from mdm_core.checks import Sizes, check_proposal
 from mdm_core.errors import ContractError
 from mdm_core.schema import Action, FinalDecision, Proposal
 
@@ -21,28 +21,34 @@ Alternatives: TypeAlias = Sequence[tuple[float, Proposal]]
 _TOLERANCE = 1e-9
 
 
-def check_alternatives(answer: Any, check_size: Callable[[Proposal], None]) -> Alternatives:
+def check_alternatives(answer: Any, proposal: Proposal, sizes: Sizes) -> Alternatives:
     """Check what a model says that it might have proposed.
 
     Args:
         answer: What ``alternatives`` returned.
-        check_size: Checks that a proposal is not too large.
+        proposal: What was proposed.
+        sizes: How many they may be, and how large each.
 
     Returns:
         The same, in builtin types and without what has no probability; nothing if the model does not randomise.
 
     Raises:
-        ContractError: A proposal is none, or the probabilities are no numbers in [0, 1] that sum to 1.
+        ContractError: A proposal is none, the probabilities are no numbers in [0, 1] that sum to 1, there are
+            too many, or what was proposed is not among them.
     """
-    if not isinstance(answer, list | tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in answer):
-        raise ContractError("alternatives are a list of pairs of a probability and a Proposal")
-    alternatives = [(_probability(probability), proposal) for probability, proposal in answer]
-    for _, proposal in alternatives:
-        check_proposal(proposal)
-        check_size(proposal)
+    if not isinstance(answer, list | tuple) or len(answer) > sizes.max_items:
+        raise ContractError(f"alternatives are a list, of at most {sizes.max_items}")
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in answer):
+        raise ContractError("alternatives are pairs of a probability and a Proposal")
+    alternatives = [(_probability(probability), alternative) for probability, alternative in answer]
+    for _, alternative in alternatives:
+        check_proposal(alternative)
+        sizes.check(alternative)
     if alternatives and abs(fsum(probability for probability, _ in alternatives) - 1.0) > _TOLERANCE:
         raise ContractError("the probabilities of the alternatives must sum to 1")
-    return [(probability, proposal) for probability, proposal in alternatives if probability]
+    if alternatives and not any(p and _is_same(alternative, proposal) for p, alternative in alternatives):
+        raise ContractError("what was proposed must be among the alternatives")
+    return [(probability, alternative) for probability, alternative in alternatives if probability]
 
 
 def propensities(
@@ -62,16 +68,14 @@ def propensities(
         the action taken.
 
     Raises:
-        ContractError: What happened is not among what might have happened.
+        ContractError: The guards do not answer the same when they look again.
     """
     proposed: list[float] = []
     ends: dict[Action, list[float]] = defaultdict(list)
     for probability, alternative in alternatives:
-        if alternative.action is proposal.action and (alternative.params or {}) == (proposal.params or {}):
+        if _is_same(alternative, proposal):
             proposed.append(probability)
         ends[_taken(final if alternative == proposal else look(alternative))].append(probability)
-    if not proposed:
-        raise ContractError("what was proposed must be among the alternatives")
     if _taken(final) not in ends:
         raise ContractError("the guards do not answer the same when they look again")
     by_action = {action: _sum(shares) for action, shares in ends.items()}
@@ -90,6 +94,10 @@ def forget(external: dict[str, Any]) -> None:
     """
     for key in (PROPOSED, TAKEN, ALL):
         external.pop(key, None)
+
+
+def _is_same(one: Proposal, other: Proposal) -> bool:
+    return one.action is other.action and (one.params or {}) == (other.params or {})
 
 
 def _taken(final: FinalDecision) -> Action:

@@ -13,6 +13,7 @@ from copy import deepcopy
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from mdm_core.alarm import TimeIsUp, call_within
 from mdm_core.arms import Arm
@@ -83,12 +84,14 @@ class Shadow:
         self._same: OrderedDict[str, Order] = OrderedDict()
         self._assumed: list[tuple[int, Order, int | None]] = []
 
-    def watch(self, event: Event, ctx: Context, decision: Decision, stopped: bool, now_ms: int) -> dict[str, Any]:
+    def watch(
+        self, ctx: Context, given: Mapping[str, Any] | None, decision: Decision, stopped: bool, now_ms: int
+    ) -> dict[str, Any]:
         """Decide about an event that was decided about.
 
         Args:
-            event: The event, without its outcome.
             ctx: A context of its own.
+            given: What the caller put into the context; it gets a copy.
             decision: What was decided.
             stopped: Whether an operator has stopped the pipeline.
             now_ms: Time of the pipeline's clock.
@@ -101,7 +104,7 @@ class Shadow:
             self.counts["skipped"] += 1
             return {f"{self._prefix}skipped": True}
         told: dict[str, Any] = {}
-        self._spend(lambda: told.update(self._decide(event, ctx, decision, stopped, now_ms)))
+        self._spend(lambda: told.update(self._decide(ctx, given, decision, stopped, now_ms)))
         return told or {f"{self._prefix}fail_closed": True}
 
     def observe(self, fact: Fact) -> None:
@@ -110,8 +113,6 @@ class Shadow:
         Args:
             fact: What happened.
         """
-        if self.counts["given_up"]:
-            return
         if isinstance(fact, Commanded):
             self._spend(lambda: self._learn(fact))
         elif isinstance(fact, Executed | Settled):
@@ -132,7 +133,12 @@ class Shadow:
         if self._assumed:
             self._spend(lambda: self._settle(step))
 
-    def _decide(self, event: Event, ctx: Context, decision: Decision, stopped: bool, now_ms: int) -> dict[str, Any]:
+    def _decide(
+        self, ctx: Context, given: Mapping[str, Any] | None, decision: Decision, stopped: bool, now_ms: int
+    ) -> dict[str, Any]:
+        event = decision.event
+        if given:
+            ctx.update(deepcopy(dict(given)))
         if self._borrowed is None:
             event = deepcopy(event)
         else:
@@ -170,7 +176,7 @@ class Shadow:
             told["reasons"] = list(final.reasons)
             told["flags"] = [] if final.mismatch is None else list(final.mismatch.flags)
         if _acts(final) and not _is_same(final, decided):
-            told["params"] = dict(final.params or {})
+            told["params"] = _plain(final.params)
         return {self._prefix + name: value for name, value in told.items()}
 
     def _settle(self, step: int) -> None:
@@ -183,6 +189,8 @@ class Shadow:
 
     def _spend(self, does: Callable[[], None]) -> None:
         """Do something within the time limit and at the expense of the budget, whatever goes wrong."""
+        if self.counts["given_up"]:
+            return
         started = time.perf_counter_ns()
         try:
             call_within(self._seconds, does)
@@ -289,6 +297,15 @@ def _completed(arm: ArmParts, builder: Builder) -> ArmParts:
 
 def _acts(final: FinalDecision) -> bool:
     return final.allowed and final.action is not _HOLD
+
+
+def _plain(params: Mapping[str, Any] | None) -> Any:
+    """Copy parameters in builtin types: what is done with the packet later is not done at the shadow's expense."""
+    return msgspec.to_builtins(params or {}, str_keys=True, enc_hook=_builtin)
+
+
+def _builtin(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else f"[{type(value).__name__}]"
 
 
 def _is_same(final: FinalDecision, other: FinalDecision) -> bool:
