@@ -120,13 +120,12 @@ SPOILT: dict[str, tuple[Spoil, dict[str, int]]] = {
 }
 
 
-TOLD = ("replay", "whatif", "evaluate", "ope", "explain", "report", "join")
 PARTS: dict[str, dict[str, int]] = {
-    "input": {name: WHOLE[name] for name in TOLD} | {"join": 2},  # which finds events by their ids
-    "external": {name: WHOLE[name] for name in TOLD} | {"ope": 2},
-    "params": {name: WHOLE[name] for name in TOLD},
-    "features": {name: WHOLE[name] for name in TOLD} | dict.fromkeys(("replay", "whatif", "ope"), 2),
-    "features_summary": {"evaluate": 0, "explain": 0, "report": 0},
+    "input": {"replay": 0, "evaluate": 0, "explain": 0, "report": 0, "join": 2},  # which finds events by their ids
+    "external": {"evaluate": 0, "ope": 2, "report": 0},
+    "params": {"replay": 0, "whatif": 0, "evaluate": 0, "explain": 0},
+    "features": {"replay": 2, "evaluate": 0, "explain": 0, "report": 0},
+    "features_summary": {"explain": 0},
 }
 
 
