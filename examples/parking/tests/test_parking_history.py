@@ -78,7 +78,7 @@ class TestReadings:
         assert 0 == len(history.states)
 
     def test_below_zero_counts_as_empty(self) -> None:
-        """A reading below zero, of which the data have three, counts as 0."""
+        """A reading below zero, of which the data have twelve, counts as 0."""
         assert 0.0 == told(LotHistory(), MONDAY, -8)["lot.share"]
 
     def test_needs_the_time(self) -> None:

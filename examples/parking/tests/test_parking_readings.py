@@ -22,6 +22,10 @@ class TestRecords:
         assert 35_717 - 216 == len(events) == source.length
         assert (30, len(events)) == (len({e["lot"] for e in events}), len({e["id"] for e in events}))
 
+    def test_impossible_readings(self, events: list[dict[str, Any]]) -> None:
+        """12 readings are below zero and 373 above the capacity, as the README says, and they come as they are."""
+        assert (12, 373) == (sum(e["taken"] < 0 for e in events), sum(e["taken"] > e["places"] for e in events))
+
     def test_time_never_goes_back(self, events: list[dict[str, Any]]) -> None:
         """Readings come in the order of time."""
         times = [event["timestamp_ms"] for event in events]
