@@ -19,6 +19,7 @@ PREFIX = "mdm-"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40
+_SHORTEST_HINT = 3
 _PLACEHOLDERS = frozenset(
     {
         "bar",
@@ -174,11 +175,9 @@ def plugin_name(text: str) -> str:
     """
     name = text.removeprefix(PREFIX)
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        better = re.sub(r"[^a-z0-9]+", "-", re.sub(r"^[^a-z]+", "", name.lower())).strip("-")[:_LONGEST]
-        hint = f", such as {better!r}" if _NAME.fullmatch(better) else ", such as 'weather'"
         raise UsageError(
             f"{text!r} cannot be a plugin's name: use up to {_LONGEST} small letters, digits and single '-', "
-            f"beginning with a letter{hint}"
+            f"beginning with a letter, such as {_like(name)!r}"
         )
     if name in _PLACEHOLDERS:
         raise UsageError(f"{text!r} says nothing about the plugin: name it after what it is for, such as 'weather'")
@@ -190,6 +189,16 @@ def plugin_name(text: str) -> str:
             f"the plugin {name!r} is installed already, from {claims[0]}: choose another name, or uninstall that first"
         )
     return name
+
+
+def missing_needs(blueprint: Blueprint) -> list[str]:
+    """The distributions that the pipeline of a new plugin names and that are not installed.
+
+    Args:
+        blueprint: What the plugin holds.
+    """
+    found = installed("mdm")
+    return [distribution for distribution in blueprint.needs if distribution.removeprefix(PREFIX) not in found]
 
 
 def create_plugin(name: str, blueprint: Blueprint, parent: Path) -> list[Path]:
@@ -219,6 +228,13 @@ def create_plugin(name: str, blueprint: Blueprint, parent: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{directory}: cannot be made: {error.strerror}; choose another --dir") from None
     return [directory / file for file in sorted(contents)]
+
+
+def _like(name: str) -> str:
+    """A name that can be one, as like to this one as it can be."""
+    better = re.sub(r"[^a-z0-9]+", "-", re.sub(r"^[^a-z]+", "", name.lower())).strip("-")[:_LONGEST]
+    usable = len(better) >= _SHORTEST_HINT and _NAME.fullmatch(better) and better not in _PLACEHOLDERS | _OURS
+    return better if usable else "weather"
 
 
 def _contents(name: str, blueprint: Blueprint) -> Iterator[tuple[str, str]]:

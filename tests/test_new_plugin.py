@@ -10,11 +10,12 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 
 from mdm_core.cli.main import main
 from mdm_core.kinds import KINDS
-from mdm_core.scaffolding import _OURS, BLUEPRINTS
+from mdm_core.scaffolding import _OURS, BLUEPRINTS, missing_needs
 
 ROOT = Path(__file__).parents[1]
 KIND_NAMES = ("model", "features", "source", "modulator", "broker", "sink", "redactor", "observer")
@@ -120,6 +121,22 @@ class TestCommand:
         assert "next: cd plugins/mdm-weather && " in ended.stderr
         assert "choose a licence" in ended.stderr
 
+    def test_says_what_its_pipeline_needs(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        """A distribution that is not installed is named; of those that are, nothing is said."""
+        blueprint = attrs.evolve(BLUEPRINTS["observer"], needs=("mdm-reference", "mdm-nowhere"))
+        assert ["mdm-nowhere"] == missing_needs(blueprint)
+        monkeypatch.setitem(BLUEPRINTS, "observer", blueprint)
+        monkeypatch.setattr(
+            sys, "argv", ["mdm", "new", "plugin", "weather", "--kind", "observer", "--dir", str(tmp_path)]
+        )
+        with pytest.raises(SystemExit):
+            main()
+        assert capsys.readouterr().err.endswith(
+            "its tests and its pipeline need mdm-nowhere besides: install that first\n"
+        )
+
     @pytest.mark.parametrize("name", ["foo", "test", "example", "my-plugin", "plugin", "mdm-plugin", "mdm-foo"])
     def test_refuses_placeholders(self, mdm: CommandLine, tmp_path: Path, name: str) -> None:
         """A name that says nothing would end up in pipelines."""
@@ -156,6 +173,8 @@ class TestCommand:
             ("", "weather"),
             ("wetter\n", "wetter"),
             ("größe", "gr-e"),
+            ("9x", "weather"),
+            ("My Plugin", "weather"),
             ("w" * 41, "w" * 40),
         ],
     )

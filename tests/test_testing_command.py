@@ -62,6 +62,33 @@ def mdm_register_modulators(register):
     register("guard", Guard)
     register("twice", Guard)
 '''
+LEDGER = '''\
+from pathlib import Path
+
+import attrs
+from mdm_core import Broker, Receipt, hookimpl, option
+
+
+@attrs.define
+class Ledger(Broker):
+    """Books orders in a file beside the pipeline."""
+
+    path: Path = option(Path("ledger.txt"), help="the file, relative to the pipeline file")
+    _file: Path = attrs.field(init=False, factory=Path)
+
+    def open(self, build):
+        self._file = build.base_dir / self.path
+
+    def execute(self, order):
+        with self._file.open("a") as file:
+            file.write("booked\\n")
+        return Receipt("done")
+
+
+@hookimpl
+def mdm_register_brokers(register):
+    register("ledger", Ledger)
+'''
 MISSING = "missing-values=the feature is in every event"
 EVENTS = "".join(f'{{"user": "u{n % 2}", "at": {n}, "x": {n}}}\n' for n in range(6))
 
@@ -115,6 +142,13 @@ class TestCheckPlugin:
         assert "failed" == statuses(reports["modulator", "own.twice"])["opens"]
         assert 0 < reports["modulator", "own.guard"]["cost_us"] < 10_000
         assert 1 == ended.returncode
+
+    def test_orders_made_up_do_not_reach_real_files(self, install: Install, mdm: CommandLine, tmp_path: Path) -> None:
+        """A broker that is checked where its ledger lies does not book the orders of the checks there."""
+        install("own", {"own_plugin": LEDGER})
+        (tmp_path / "ledger.txt").write_text("real\n")
+        assert 0 == mdm("check-plugin", "own.ledger", "--skip", "light-import=of no interest here").returncode
+        assert "real\n" == (tmp_path / "ledger.txt").read_text()
 
     def test_asks_about_events_of_a_file(self, install: Install, mdm: CommandLine, tmp_path: Path) -> None:
         """Events are read from JSON lines, and their keys and times from where they stand."""

@@ -19,9 +19,10 @@ _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 @json_option
 @click.pass_context
 def command(ctx: click.Context, pipeline: Path | None, runs_dir: Path, as_json: bool) -> None:
-    """Find what is wrong with this installation, and say what to do; with a pipeline file, also what it needs.
+    """Find what is wrong with this installation, and say what to do.
 
-    Every plugin is imported. Secrets are masked. Exit code 1 if something is wrong.
+    With a pipeline file, it also looks at what that needs. Every plugin is imported. Secrets are masked. Exit code 1 if
+    something is wrong.
     """
     findings = diagnose(pipeline, runs_dir)
     wrong = sum(found.state == "wrong" for found in findings)

@@ -9,7 +9,7 @@ import click
 
 from mdm_core.errors import PluginError, UsageError
 from mdm_core.kinds import BY_SECTION
-from mdm_core.scaffolding import BLUEPRINTS, create_plugin, plugin_name
+from mdm_core.scaffolding import BLUEPRINTS, create_plugin, missing_needs, plugin_name
 from mdm_core.wording import listing
 
 
@@ -30,7 +30,10 @@ def command() -> None:
     help="Where its directory is made.",
 )
 def plugin(name: str, kind: str, parent: Path) -> None:
-    """Make a plugin NAME: a distribution with one component that works, its tests, a pipeline, docs and CI."""
+    """Make a plugin NAME that works, to be changed.
+
+    It is a distribution with one component, its tests, a pipeline, docs and CI.
+    """
     made = plugin_name(name)
     files = create_plugin(made, BLUEPRINTS[kind], parent)
     for file in files:
@@ -42,6 +45,9 @@ def plugin(name: str, kind: str, parent: Path) -> None:
         f"then make it yours, and choose a licence before you publish it: README.md says how",
         err=True,
     )
+    missing = missing_needs(BLUEPRINTS[kind])
+    if missing:
+        click.echo(f"its tests and its pipeline need {listing(missing)} besides: install that first", err=True)
 
 
 @command.command("pipeline")
@@ -58,9 +64,10 @@ def plugin(name: str, kind: str, parent: Path) -> None:
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Set one option; VALUE is TOML.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it there.")
 def pipeline(output: Path | None, overrides: tuple[str, ...], **chosen: str | tuple[str, ...] | None) -> None:
-    """Write a pipeline file of these components, with all their options; what is not set is a comment.
+    """Write a pipeline file of these components.
 
-    An ID is one that `mdm plugins` lists. What `mdm check` would refuse is refused.
+    It has all their options; what is not set is a comment. An ID is one that `mdm plugins` lists. What `mdm check`
+    would refuse is refused.
     """
     from mdm_core.cli.draft import draft
 
