@@ -292,6 +292,10 @@ def _hints(cls: type) -> dict[str, Any]:
             f"{cls.__module__}.{cls.__name__}: the annotation {error.name!r} of an option cannot be resolved; import "
             f"it outside TYPE_CHECKING"
         ) from error
+    except TypeError as error:  # such as array[float] before Python 3.12
+        raise PluginError(
+            f"{cls.__module__}.{cls.__name__}: the annotation of a field cannot be resolved: {error}; write it otherwise"
+        ) from error
 
 
 def children_of(instance: Any) -> dict[str, Any]:

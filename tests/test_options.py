@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from mdm_core import Component, OptionError, component, option
+from mdm_core import Component, OptionError, PluginError, component, option
 from mdm_core.options import BadValue, OptionField, children_of, option_fields
 
 SECRET = "canary-token"
@@ -234,3 +234,14 @@ class TestFields:
         assert children_of(Bare()) == {}
         assert option_fields(Bare) == ()
         assert field("inner").child
+
+
+def test_an_annotation_that_cannot_be_read_is_told() -> None:
+    """The author learns which class it is, and what is wrong."""
+
+    @attrs.define
+    class Odd(Component):
+        size: "math.pi[float]" = option(1.0, help="a size")  # type: ignore[valid-type]
+
+    with pytest.raises(PluginError, match=r"Odd: the annotation of a field cannot be resolved: .*; write it otherwise"):
+        option_fields(Odd)

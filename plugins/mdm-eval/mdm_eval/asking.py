@@ -70,7 +70,8 @@ class Question:
 
         past = PastRun.find(self.run, self.runs_dir)
         since, until = parse_instant(self.since, "--since"), parse_instant(self.until, "--until")
-        reading = Reading(self.probability, self.by, since, until, self.action)
+        by = past.run["config"]["pipeline"].get("key") or self.by if self.by == "key" else self.by
+        reading = Reading(self.probability, by, since, until, self.action)
         frame = read_frame(through(within(packets_of(past), reading)), reading)
         if not len(frame) and since is None and until is None:
             raise nothing_decided(past)

@@ -226,7 +226,14 @@ class TestCommand:
             "--json",
         )
         assert 0 == said.code
-        assert json.loads(json.dumps(found.to_dict(), allow_nan=False)) == said.json
+        told = {**found.to_dict(), "arms": [], "challengers": []}
+        assert json.loads(json.dumps(told, allow_nan=False)) == said.json
+
+    def test_by_key(self, ran_once: Any, mdm: Any) -> None:
+        """`--by key` divides by what the pipeline keeps its state by, whatever that is called in the events."""
+        by_key = mdm("evaluate", "r", "--runs-dir", ran_once.runs_dir, "--by", "key", "--json")
+        by_name = mdm("evaluate", "r", "--runs-dir", ran_once.runs_dir, "--by", "site", "--json")
+        assert by_name.json["segments"] == by_key.json["segments"]
 
     def test_people_see_tables(self, ran_once: Any, mdm: Any) -> None:
         """The tables show every part; warnings go to standard error."""

@@ -54,7 +54,7 @@ def question_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def by_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--by``."""
-    help_text = "Also each part by itself: name of a feature, or dotted path in the event."
+    help_text = "Also each part by itself: 'key', name of a feature, or dotted path in the event."
     return click.option("--by", metavar="NAME", help=help_text)(function)
 
 
