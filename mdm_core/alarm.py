@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 # Code that catches everything, or cleans up for long, is broken off again.
 _AGAIN_S = 0.05
+# Of a longer time the operating system's timer knows nothing; it is three years.
+_LONGEST_S = 1e8
 
 
 class TimeIsUp(BreakOff):
@@ -137,7 +139,7 @@ def call_within(seconds: float, function: Callable[..., T], *arguments: Any) -> 
     if seconds <= 0:
         raise TimeIsUp
     alarm = _main if threading.current_thread() is threading.main_thread() else _others
-    return alarm.call(seconds, function, *arguments)
+    return alarm.call(min(seconds, _LONGEST_S), function, *arguments)
 
 
 def limited(stage: str, timeout_ms: int | None, method: Callable[..., T]) -> Callable[..., T]:

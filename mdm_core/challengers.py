@@ -83,7 +83,7 @@ def _from_file(builder: Builder, table: Table, options: PipelineOptions | None, 
         return nothing
     folder = builder.config.path.parent
     # Relative paths in it are relative to that directory, too.
-    if not isinstance(name, str) or (folder / name).parent.resolve() != folder.resolve():
+    if not isinstance(name, str) or "\0" in name or (folder / name).parent.resolve() != folder.resolve():
         builder.problem(place, "must be the name of a pipeline file in the directory of this one; move it there")
         return nothing
     try:

@@ -49,6 +49,11 @@ class TestInTime:
         assert 7 == elsewhere(lambda: call_within(LONG, int, "7"))
         assert isinstance(elsewhere(lambda: call_within(LONG, {}.__getitem__, "x")), KeyError)
 
+    def test_a_time_beyond_the_timer(self) -> None:
+        """A time that is longer than a timer can hold is a long time, in any thread."""
+        assert 7 == call_within(float(2**63), int, "7")
+        assert 7 == elsewhere(lambda: call_within(float(2**63), int, "7"))
+
     def test_nothing_rings_afterwards(self) -> None:
         """A limit that was not reached does not reach into what comes after."""
         for _ in range(200):

@@ -410,6 +410,10 @@ class TestConfiguration:
                 "pipeline.toml:22 [canary] pipeline: must be the name of a pipeline file in the directory",
             ),
             (
+                '[canary]\nshare = 0.1\npipeline = "other\\u0000.toml"\n',
+                "pipeline.toml:22 [canary] pipeline: must be the name of a pipeline file in the directory",
+            ),
+            (
                 '[canary]\nshare = 0.1\npipeline = "other.toml"\nmodel = { use = "toy.threshold" }\n',
                 "pipeline.toml:22 [canary] pipeline: stands beside model; take the one or the other away",
             ),
