@@ -294,7 +294,7 @@ def _hints(cls: type) -> dict[str, Any]:
         ) from error
     except TypeError as error:  # such as array[float] before Python 3.12
         raise PluginError(
-            f"{cls.__module__}.{cls.__name__}: the annotation of a field cannot be resolved: {error}; write it otherwise"
+            f"{cls.__module__}.{cls.__name__}: the annotation of a field cannot be read: {error}; write it otherwise"
         ) from error
 
 

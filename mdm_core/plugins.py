@@ -138,7 +138,8 @@ class Registry:
     def _unknown_plugin(self, name: str) -> str:
         return (
             f"no plugin {name!r} is installed{did_you_mean(name, self.installed)}; installed: "
-            f"{listing(self.installed)}; correct the name, or install its distribution (by convention mdm-{name})"
+            f"{listing(self.installed)}; correct the name, or install its distribution "
+            f"(by convention mdm-{name.removeprefix('mdm-')})"
         )
 
     def _not_an_id(self, text: str, kind: Kind) -> str:

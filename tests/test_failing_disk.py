@@ -66,7 +66,8 @@ class TestEveryCall:
             machine.forget_world()
             run_id, error = f"r{at:04}", ERRORS[at % 3]
             ended = fails(machine, run_id, at, error, for_ever)
-            if calls[at - 1].startswith(HARMLESS) and not for_ever:
+            first = calls.index("mkdir checkpoints") + 1  # the others find that it is there
+            if str(ended.report["failed"]).startswith(HARMLESS) and not for_ever and at != first:
                 assert 0 == ended.code
                 continue
             assert ended.code in (1, 2), (calls[at - 1], ended)

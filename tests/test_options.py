@@ -243,5 +243,5 @@ def test_an_annotation_that_cannot_be_read_is_told() -> None:
     class Odd(Component):
         size: "math.pi[float]" = option(1.0, help="a size")  # type: ignore[valid-type]
 
-    with pytest.raises(PluginError, match=r"Odd: the annotation of a field cannot be resolved: .*; write it otherwise"):
+    with pytest.raises(PluginError, match=r"Odd: the annotation of a field cannot be read: .*; write it otherwise"):
         option_fields(Odd)

@@ -189,8 +189,8 @@ def main() -> None:
 def _refuse(error: click.ClickException) -> int:
     message = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
-    if "\n" not in message:  # else it is the help of a group that was called without a command
-        message = f"mdm: {message} `{context.command_path if context else 'mdm'} --help` tells more."
+    if not isinstance(error, click.exceptions.NoArgsIsHelpError):
+        message = f"mdm: {' '.join(message.split())} `{context.command_path if context else 'mdm'} --help` tells more."
     click.echo(message, err=True)
     return error.exit_code
 

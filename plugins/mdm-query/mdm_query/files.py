@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 from mdm_core import PastRun, UsageError
-from mdm_core.rundir import DEAD_LETTER_FILE, is_running
+from mdm_core.rundir import DEAD_LETTER_FILE, RUN_FILE, is_running
 
 _PACKETS, _AUDIT = "trace-jsonl.packets", "trace-jsonl.audit"
 _PATTERN = re.compile(r"[*?\[]")
@@ -53,6 +53,10 @@ class Files:
         paths = {table.get("use"): str(table.get("path")) for table in reversed(_tables(config.get("trace")))}
         if _PACKETS not in paths:
             raise UsageError(f'run {run!r} keeps no packets that can be asked: no [[trace]] has use = "{_PACKETS}"')
+        for path in paths.values():
+            # What run.json says may come from a stranger.
+            if not (directory / path).resolve().is_relative_to(directory.resolve()):
+                raise UsageError(f"{path}: is outside the directory of the run; {RUN_FILE} has been changed")
         pipeline = config.get("pipeline", {})
         return cls(
             parts_of(directory / paths[_PACKETS]),

@@ -288,6 +288,18 @@ class TestSafety:
             with pytest.raises(duckdb.PermissionException):
                 connection.execute(f"copy (select 1) to '{copy.directory.parent}/new.csv'".replace("it's", "it''s"))
 
+    def test_a_changed_run_json_leads_nowhere(self, copy: Any, tmp_path: Path) -> None:
+        """What it names as the trace must lie in the directory of the run."""
+        (tmp_path / "secret.jsonl").write_text('{"step": 0}\n')
+        document = json.loads((copy.directory / "run.json").read_text())
+        document["config"]["trace"][0]["path"] = "../secret.jsonl"
+        (copy.directory / "run.json").write_text(json.dumps(document))
+        said = copy.ask("select * from packets")
+        assert (2, "../secret.jsonl: is outside the directory of the run; run.json has been changed") == (
+            said.code,
+            said.err,
+        )
+
     def test_variables_of_the_program(self, ran: Any) -> None:
         """A SELECT reads no variable of the program that asks."""
         assert 2 == ran.ask("select * from files").code

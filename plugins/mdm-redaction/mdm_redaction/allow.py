@@ -20,9 +20,14 @@ _PACKET = frozenset(
     ("run_id", "step", "input", "external", "mdm", "final_action", "latency_ms", "mismatch", "schema_version")
 )
 _OF_PACKETS = (
-    *("run_id", "step", "latency_ms", "schema_version", "external.run_id", "external.now_ms", "external.mdm"),
-    *("external.exec", "mdm.action", "mdm.confidence", "final_action.action", "final_action.allowed"),
+    *("run_id", "step", "latency_ms", "schema_version", "external.run_id", "external.now_ms", "external.exec"),
+    *("mdm.action", "mdm.confidence", "final_action.action", "final_action.allowed"),
     *("mismatch.flags", "mismatch.reason_codes"),
+    *(f"external.mdm.{name}" for name in ("latency_us", "feedback_seq", "fail_closed", "arm", "redaction_failed")),
+    *(f"external.mdm.{name}" for name in ("propensity_proposed", "propensity_taken", "propensities")),
+    # Not its reasons and parameters, as little as those of the decision itself.
+    *(f"external.mdm.shadow.*.{name}" for name in ("proposed", "confidence", "action", "allowed", "flags")),
+    *(f"external.mdm.shadow.*.{name}" for name in ("fail_closed", "skipped")),
 )
 _AUDIT = frozenset(("event", "at", "run_id"))
 _OF_AUDIT = (

@@ -17,7 +17,8 @@ PACKET: dict[str, Any] = {
     "run_id": "r",
     "step": 3,
     "input": {"amount": 5, "name": "Ann", "route": {"from": "A", "legs": [1, 2]}},
-    "external": {"run_id": "r", "now_ms": 1, "mdm.latency_us": 2.5, "note": "secret"},
+    "external": {"run_id": "r", "now_ms": 1, "mdm.latency_us": 2.5, "note": "secret"}
+    | {"mdm.shadow.n.action": "ACT", "mdm.shadow.n.reasons": ["secret"], "mdm.shadow.n.params": {"a": "secret"}},
     "mdm": {
         "action": "ACT",
         "confidence": 0.9,
@@ -96,7 +97,8 @@ class TestCore:
         assert PACKET.keys() == redacted.keys()
         assert ("r", 3, 1, None) == tuple(redacted[key] for key in ("run_id", "step", "latency_ms", "mismatch"))
         assert {"amount": M, "name": M, "route": {"from": "A", "legs": [1, 2]}} == redacted["input"]
-        assert {"run_id": "r", "now_ms": 1, "mdm.latency_us": 2.5, "note": M} == redacted["external"]
+        shadow = {"mdm.shadow.n.action": "ACT", "mdm.shadow.n.reasons": [M], "mdm.shadow.n.params": {"a": M}}
+        assert {"run_id": "r", "now_ms": 1, "mdm.latency_us": 2.5, "note": M} | shadow == redacted["external"]
         assert ("ACT", 0.9, [M]) == tuple(redacted["mdm"][key] for key in ("action", "confidence", "reasons"))
         assert {"action": "ACT", "allowed": True, "reasons": [], "params": {"p": M}} == redacted["final_action"]
 
