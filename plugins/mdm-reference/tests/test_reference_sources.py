@@ -26,7 +26,7 @@ FILE_SOURCES = (JsonlSource, CsvSource)
 REGISTERED = {
     "mdm_register_data_sources": ({"jsonl", "csv", "memory"}, DataSource),
     "mdm_register_feature_extractors": ({"rolling"}, FeatureExtractor),
-    "mdm_register_proposal_models": ({"logistic", "linear", "calibrated", "exit_policy"}, ProposalModel),
+    "mdm_register_proposal_models": ({"logistic", "linear", "calibrated", "exit_policy", "explore"}, ProposalModel),
     "mdm_register_brokers": ({"paper", "null", "file"}, Broker),
 }
 

@@ -117,7 +117,11 @@ class Segments:
         try:
             active = open_unpacked(self.path)
         except FileNotFoundError:
-            if not closed:
+            again = self._open_closed(number)  # it may have been closed a moment ago, for the first time
+            if again is not None:
+                again[1].close()
+                yield from self.opened(number)
+            elif not closed:
                 raise
             return
         with active:
