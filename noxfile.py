@@ -63,7 +63,8 @@ def tests(session: nox.Session) -> None:
     session.install(*editable(*DISTRIBUTIONS), *group("test"))
     # It asks for libraries of its time; the tests read the data in it and import nothing.
     session.install("--no-deps", "obp==0.4.1")
-    session.run("pytest", "--numprocesses=2", "--dist=loadfile", *session.posargs)
+    # More than there are cores, for many tests wait for a disk, a time limit or another process.
+    session.run("pytest", "--numprocesses=3", "--dist=loadfile", *session.posargs)
 
 
 @nox.session

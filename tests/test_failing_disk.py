@@ -21,7 +21,7 @@ from mdm_core.journal import Command, Journal, JournalFailed, read_journal
 
 Make = Callable[..., Machine]
 
-EVERY = int(os.environ.get("MDM_EVERY", "7"))
+EVERY = int(os.environ.get("MDM_EVERY", "23"))
 _NEW_NAMESPACES = 0x10000000 | 0x00020000  # CLONE_NEWUSER | CLONE_NEWNS
 _CAPABILITIES_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EDQUOT]

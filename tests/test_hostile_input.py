@@ -494,7 +494,7 @@ class TestMemory:
         write(tmp_path, [])
         numbers = ",".join(f'"f{n}":{n}' for n in range(1_000))
         peaks = []
-        for number in (400, 1_200):
+        for number in (300, 900):
             rows = (f'{{"who":"k{n}","at":{n},{numbers}}}\n' for n in range(number))
             (tmp_path / "many").write_text("".join(rows))
             overrides = ["source.path='many'", "features.max_keys=100000", "features.max_numbers=100000", PAPER]

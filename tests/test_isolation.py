@@ -654,13 +654,13 @@ class TestDies:
         ] == said
 
     def test_it_may_die_again_and_again(self, pipeline: Callable[..., Pipeline]) -> None:
-        """Fifty processes later there is no zombie, no file left open, and the state is what it should be."""
+        """Twenty processes later there is no zombie, no file left open, and the state is what it should be."""
         made = pipeline("features")
         made.decide(event(0))
         files, children = len(os.listdir("/proc/self/fd")), _children()
-        for step in range(1, 51):
+        for step in range(1, 21):
             assert ["features_error:ProcessDied"] == made.decide(asking(step, "features", "exits")).final.reasons
-        assert 2 == made.decide(event(51)).features["seen"]
+        assert 2 == made.decide(event(21)).features["seen"]
         assert (files, len(children)) == (len(os.listdir("/proc/self/fd")), len(_children()))
         made.close()
         assert len(children) - 1 == len(_children())

@@ -16,7 +16,7 @@ from crash_machine import IDEMPOTENT, NEITHER, RESOLVES, Machine, check_accounts
 Make = Callable[..., Machine]
 
 EVENTS = "source.count=200"
-EVERY = int(os.environ.get("MDM_EVERY", "9"))
+EVERY = int(os.environ.get("MDM_EVERY", "29"))
 
 
 class TestPowerLoss:

@@ -22,7 +22,7 @@ from mdm_eval.session import Wanted
 from mdm_eval.sweep import Axis, sweep
 from mdm_eval.whatif import Question
 
-EVENTS = 20_000
+EVENTS = 5_000
 AXIS = "model.threshold=0.1:0.9:0.05"
 EXAMPLE = Path(mdm_flights.__file__).parent.parent
 GUARD = """\
