@@ -6,6 +6,7 @@ import ctypes
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
@@ -19,6 +20,10 @@ T = TypeVar("T")
 _AGAIN_S = 0.05
 # Of a longer time the operating system's timer knows nothing; it is three years.
 _LONGEST_S = 1e8
+# Files whose functions are called when an object goes: what is raised there breaks nothing off, it is only printed.
+_UNHEARD = frozenset(
+    {weakref.WeakSet.__init__.__code__.co_filename, weakref.WeakValueDictionary.__init__.__code__.co_filename}
+)
 
 
 class TimeIsUp(BreakOff):
@@ -33,25 +38,41 @@ class _SignalAlarm:
     """For the main thread: a timer of the operating system, which also breaks off a wait for input, a lock or sleep."""
 
     def __init__(self) -> None:
-        self._armed = False
+        self._deadline: float | None = None
 
     def call(self, seconds: float, function: Callable[..., T], *arguments: Any) -> T:
         if signal.getsignal(signal.SIGALRM) != self._ring:
             signal.signal(signal.SIGALRM, self._ring)
+        outer = self._deadline
+        deadline = time.monotonic() + seconds
+        if outer is not None:
+            deadline = min(deadline, outer)
         try:
             try:
-                self._armed = True
-                signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
+                self._deadline = deadline
+                _set_timer(deadline)
                 return function(*arguments)
             finally:
-                self._armed = False
+                self._deadline = outer
         finally:
             # Out here because the timer may ring in the line above, and then not again for a while.
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _set_timer(outer)
+            self._deadline = outer
 
-    def _ring(self, _number: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            raise TimeIsUp
+    def _ring(self, _number: int, frame: FrameType | None) -> None:
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return
+        if frame is not None and frame.f_code.co_filename in _UNHEARD:
+            return  # it rings again in a moment
+        raise TimeIsUp
+
+
+def _set_timer(deadline: float | None) -> None:
+    if deadline is None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    else:
+        # Nought would mean never.
+        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-6), _AGAIN_S)
 
 
 class _Watch:
@@ -127,6 +148,7 @@ def call_within(seconds: float, function: Callable[..., T], *arguments: Any) -> 
     """Call a function and break it off when its time is up.
 
     Python code is broken off at its next bytecode; a C function that neither returns nor listens to signals is not.
+    Calls may be nested: the nearest deadline counts, and the outer one still does when the inner call is over.
 
     Args:
         seconds: Its time.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,10 @@ from mdm_core.alarm import TimeIsUp, call_within, limited
 from mdm_core.errors import TimedOut
 
 LONG = 30.0
+
+
+class Thing:
+    """Something that can be referred to weakly."""
 
 
 def spin() -> None:
@@ -132,9 +137,64 @@ class TestTooLong:
 
         assert isinstance(where(call), TimeIsUp)
 
+    def test_where_nobody_would_hear_it_it_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While objects go and weak references are told, an exception would be printed and lost: it comes later."""
+        unheard: list[Any] = []
+        monkeypatch.setattr(sys, "unraisablehook", unheard.append)
+
+        def many() -> None:
+            while True:
+                things = [Thing() for _ in range(10_000)]
+                seen = weakref.WeakSet(things)
+                things.clear()
+                assert not seen
+
+        for _ in range(10):
+            with pytest.raises(TimeIsUp):
+                call_within(0.005, many)
+        assert [] == unheard
+
     def test_no_handler_of_exceptions_catches_it(self) -> None:
         """A component that catches every Exception cannot swallow it."""
         assert not issubclass(TimeIsUp, Exception)
+
+
+class TestNested:
+    @pytest.mark.parametrize("where", [lambda function: function(), elsewhere], ids=["here", "elsewhere"])
+    def test_the_outer_limit_outlives_the_inner(self, where: Callable[[Callable[[], Any]], Any]) -> None:
+        """A call with a limit of its own, within one that has a limit, does not set that one free."""
+
+        def work() -> None:
+            assert 7 == call_within(LONG, int, "7")
+            spin()
+
+        def call() -> Any:
+            try:
+                return call_within(0.05, work)
+            except TimeIsUp as error:
+                return error
+
+        assert isinstance(where(call), TimeIsUp)
+
+    def test_the_outer_limit_holds_within_the_inner(self) -> None:
+        """An inner limit that is longer does not lengthen the outer."""
+        with pytest.raises(TimeIsUp):
+            call_within(0.05, call_within, LONG, spin)
+
+    def test_what_swallows_the_inner_is_ended_by_the_outer(self) -> None:
+        """Code that takes a broken-off call for done still has its own time, and not more."""
+
+        def work() -> None:
+            with contextlib.suppress(TimeIsUp):
+                call_within(0.01, spin)
+            broken_off.append(True)
+            spin()
+
+        broken_off: list[bool] = []
+        with pytest.raises(TimeIsUp):
+            call_within(0.5, work)
+        assert [True] == broken_off
+        assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_REAL)
 
 
 class TestLimited:
