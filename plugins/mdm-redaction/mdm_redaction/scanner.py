@@ -52,10 +52,9 @@ class Scanner:
         return self._has_none(joined) and (plain is joined or self._has_none(plain))
 
     def _has_none(self, joined: str) -> bool:
-        if self._gate is not None and not self._gate(joined):
-            return True
+        detectors = self._triage.of(joined) if self._gate is None else self._gate(joined)
         try:
-            return not _found(joined, self._triage.of(joined))
+            return not (detectors and _found(joined, detectors))
         except Exception:
             return False
 
@@ -120,7 +119,9 @@ class Scanner:
 
     def _together(self, texts: Sequence[str], detectors: Detectors) -> dict[str, str]:
         joined = SEPARATOR + SEPARATOR.join(texts) + SEPARATOR
-        if not texts or (self._gate is not None and not self._gate(joined)):
+        if self._gate is not None:
+            detectors = self._gate(joined)
+        if not texts or not detectors:
             return {}
         try:
             redacted = self._redacted(joined, detectors)[1:-1].split(SEPARATOR)
