@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,11 +17,9 @@ CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
 Install = Callable[..., Path]
 
 SLOW = """\
-import time
 from pathlib import Path
 
 Path(__file__).with_name("slow_was_imported").touch()
-time.sleep(2)
 
 import click
 from mdm_core import ProposalModel, hookimpl
@@ -98,19 +96,17 @@ class TestUnselectedPlugins:
     def test_cost_nothing(
         self, toy: Path, install: Install, mdm_process: CommandLine, write_pipeline: Callable[[], Path]
     ) -> None:
-        """A plugin whose import takes two seconds does not slow down a run that does not select it."""
-        path = write_pipeline()
-        before = min(_time_of(mdm_process, "run", path) for _ in range(3))
+        """A plugin whose import takes long, or fails, is not imported by a run that does not select it."""
         install("slow", {"slow_plugin": SLOW})
         install("broken", {"broken_plugin": "raise RuntimeError"})
-        after = min(_time_of(mdm_process, "run", path) for _ in range(3))
+        ended = mdm_process("run", write_pipeline())
+        assert ended.returncode == 0, ended.stderr
         assert not (toy / "slow_was_imported").exists()
-        assert after < before + 1, f"{after:.2f} s against {before:.2f} s"
 
     def test_selected_they_are_imported(self, toy: Path, install: Install, mdm_process: CommandLine) -> None:
-        """The measure is one: when the plugin is asked for, it is imported and its two seconds are seen."""
+        """The measure is one: when the plugin is asked for, it is imported."""
         install("slow", {"slow_plugin": SLOW})
-        assert _time_of(mdm_process, "plugins", "slow") > 2
+        mdm_process("plugins", "slow")
         assert (toy / "slow_was_imported").exists()
 
     def test_commands_are_imported_when_they_are_invoked(self, install: Install, mdm_process: CommandLine) -> None:
@@ -122,18 +118,13 @@ class TestUnselectedPlugins:
         assert not (directory / "slow_was_imported").exists()
 
 
-def _time_of(mdm_process: CommandLine, *args: object) -> float:
-    started = time.perf_counter()
-    ended = mdm_process(*args)
-    assert ended.returncode == 0, ended.stderr
-    return time.perf_counter() - started
-
-
 def _time(command: Sequence[str]) -> float:
+    """What a process takes of the processor, for which neighbours do not matter."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # Outside of a project, so that pytest reads no configuration; without hash seeds that differ.
-    started = time.perf_counter()
     subprocess.run(command, cwd=os.sep, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, check=True)
-    return time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _medians(*jobs: Callable[[], float], rounds: int = 5) -> list[float]:
