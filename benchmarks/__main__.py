@@ -202,15 +202,18 @@ def memory(folder: Path, events: int = 336_776, after: int = 100_000) -> float:
     job.write_events(source, events)
     job.write_pipeline(pipeline, source, job.BROKER)
     gc.collect()
-    seen: list[tuple[int, float]] = []
+    before, now = (0, 0.0), (0, 0.0)
 
     def look(done: int, _total: int | None) -> None:
-        seen.append((done, _resident() / _MIB))
+        # Nothing is gathered here: a list of all readings would grow, and be measured.
+        nonlocal before, now
+        now = done, _resident() / _MIB
+        if before[0] < after:
+            before = now
 
     Run.from_config(pipeline, [job.FEW_ACT, *job.SEGMENTS], runs_dir=folder / "runs").run(look)
-    before = next(rss for done, rss in seen if done >= after)
-    growth = seen[-1][1] - before
-    click.echo(f"memory: {growth:+.1f} MiB from event {after:,} to {seen[-1][0]:,} (then {seen[-1][1]:.0f} MiB)")
+    growth = now[1] - before[1]
+    click.echo(f"memory: {growth:+.1f} MiB from event {before[0]:,} to {now[0]:,} (then {now[1]:.0f} MiB)")
     return growth
 
 
