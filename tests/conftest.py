@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from mdm_core import alarm
 from mdm_core.cli import main
 
 if TYPE_CHECKING:
@@ -328,6 +331,34 @@ def install(plugin_dir: Path) -> Install:
 def toy(install: Install) -> Path:
     """The plugin ``toy`` (mdm-toy 1.0.0) with one component of every kind, installed. Gives the directory."""
     return install("toy", {"toy_plugin": TOY_PLUGIN, "toy_components": TOY_COMPONENTS})
+
+
+@pytest.fixture
+def own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let time limits count what this process computes, not how long it waits until a busy machine lets it."""
+    monkeypatch.setattr(signal, "SIGALRM", signal.SIGPROF)
+    monkeypatch.setattr(signal, "ITIMER_REAL", signal.ITIMER_PROF)
+    monkeypatch.setattr(alarm, "_AGAIN_S", 0.005)  # for this timer goes by ticks, and may ring too early
+    for name in ("monotonic", "perf_counter"):
+        monkeypatch.setattr(time, name, time.process_time)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let time pass in sleep and nowhere else, however busy the machine is. Gives the seconds of every sleep."""
+    slept: list[float] = []
+    now_ns = 1_700_000_000_000_000_000
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_ns
+        slept.append(seconds)
+        now_ns += round(seconds * 1e9)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    for name in ("time_ns", "monotonic_ns", "perf_counter_ns"):
+        monkeypatch.setattr(time, name, lambda: now_ns)
+        monkeypatch.setattr(time, name.removesuffix("_ns"), lambda: now_ns / 1e9)
+    return slept
 
 
 @pytest.fixture

@@ -397,6 +397,7 @@ def hanging_guard(proposal: Proposal, decision: FinalDecision, context: Context)
     return decision
 
 
+@pytest.mark.usefixtures("own_time")
 class TestTimeLimits:
     def test_replayed(self) -> None:
         """Looks that took too long fail closed, and fail again the same way, without waiting, when decided again."""

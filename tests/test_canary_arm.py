@@ -191,6 +191,7 @@ class TestDeciding:
 
         assert {("main", "Draws"), ("canary", "canary:Draws")} == failed
 
+    @pytest.mark.usefixtures("own_time")
     def test_time_limits(self) -> None:
         """A canary that takes too long fails closed by itself, and again, without waiting, when decided again."""
 

@@ -254,11 +254,14 @@ class TestOneAttempt:
 
     def test_an_attempt_that_takes_too_long(self, desk: Make) -> None:
         """It is broken off at its limit, and nobody knows whether it acted."""
-        one = desk(lambda order: time.sleep(30), attempt_timeout_ms=50)
-        started = time.monotonic()
-        assert execs("unknown", 1, fail_closed=True) == one.carry_out()
-        assert 0.05 <= time.monotonic() - started < 0.15
-        assert "1 unknown timeout" == one.told()[1]
+        took: list[float] = []
+        while len(took) < 20 and min(took, default=30) > 0.1:  # for it may only be the machine that was late
+            one = desk(lambda order: time.sleep(30), attempt_timeout_ms=50)
+            started = time.monotonic()
+            assert execs("unknown", 1, fail_closed=True) == one.carry_out()
+            took.append(time.monotonic() - started)
+            assert "1 unknown timeout" == one.told()[1]
+        assert 0.05 <= min(took) <= 0.1
 
 
 class TestRetry:
@@ -297,62 +300,60 @@ class TestRetry:
         assert "{'size': 2} {'x': 1.0}" == facts[1].receipt.reference
         assert [({"size": 2}, {"x": 1.0})] * 2 == [(f.order.params, f.order.features) for f in facts]
 
-    def test_the_wait_grows_and_is_capped(self, desk: Make) -> None:
+    def test_the_wait_grows_and_is_capped(self, desk: Make, slept: list[float]) -> None:
         """It doubles with every attempt, up to the longest."""
         one = desk(RETRY, attempts=6, backoff_ms=10, backoff_max_ms=40)
         one.carry_out()
-        gaps = [1000 * (b - a) for a, b in zip(one.broker.at, one.broker.at[1:], strict=False)]
-        assert all(gap >= wanted for gap, wanted in zip(gaps, [10, 20, 40, 40, 40], strict=True))
-        assert sum(gaps[:2]) < 80  # and not as long as the longest from the start
-        assert gaps[4] < 140  # which would be 160 if it had gone on doubling
+        assert [0.01, 0.02, 0.04, 0.04, 0.04] == slept
 
-    def test_chance_is_added(self, desk: Make) -> None:
+    def test_chance_is_added(self, desk: Make, slept: list[float]) -> None:
         """So that many who were refused together do not come back together."""
         one = desk(RETRY, attempts=8, backoff_jitter_ms=20)
         one.carry_out()
-        gaps = [b - a for a, b in zip(one.broker.at, one.broker.at[1:], strict=False)]
-        assert max(gaps) > 0.002 + min(gaps)
+        assert 7 == len(set(slept))
+        assert 0.002 < max(slept) <= 0.02
 
-    @pytest.mark.parametrize(("wanted", "least", "most"), [(0, 0, 500), (60, 60, 500)])
-    def test_the_other_side_says_how_long(self, wanted: int, least: int, most: int, desk: Make) -> None:
+    @pytest.mark.parametrize("wanted", [0, 60])
+    def test_the_other_side_says_how_long(self, wanted: int, desk: Make, slept: list[float]) -> None:
         """Then that is waited, no less and no more, whatever the backoff is."""
         one = desk(Receipt("retry", "rate_limited", wanted), DONE, backoff_ms=2000)
         assert execs("done", 2) == one.carry_out()
-        assert least <= 1000 * (one.broker.at[1] - one.broker.at[0]) < most
+        assert [wanted / 1000] == slept
 
     @pytest.mark.parametrize(
         ("receipt", "backoff_ms"), [(Receipt("retry", "rate_limited", 3000), 0), (RETRY, 3000), (UNKNOWN, 3000)]
     )
-    def test_a_wait_that_is_longer_than_what_is_left(self, receipt: Receipt, backoff_ms: int, desk: Make) -> None:
+    def test_a_wait_that_is_longer_than_what_is_left(
+        self, receipt: Receipt, backoff_ms: int, desk: Make, slept: list[float]
+    ) -> None:
         """It would be for nothing, so the order is given up at once."""
         one = desk(receipt, kind=Repeatable, total_timeout_ms=2900, backoff_ms=backoff_ms)
-        started = time.monotonic()
         assert ("unknown" if receipt is UNKNOWN else "failed") == one.carry_out()["status"]
-        assert time.monotonic() - started < 1
-        assert 1 == len(one.broker.orders)
+        assert ([], 1) == (slept, len(one.broker.orders))
 
-    def test_no_attempt_begins_after_the_total_time(self, desk: Make) -> None:
+    def test_no_attempt_begins_after_the_total_time(self, desk: Make, slept: list[float]) -> None:
         """However many are left."""
 
         def slow(order: Order) -> Receipt:
             time.sleep(0.03)
             return RETRY
 
-        one = desk(slow, attempts=1000, total_timeout_ms=100, backoff_jitter_ms=20, backoff_max_ms=20)
+        one = desk(slow, attempts=1000, total_timeout_ms=100, backoff_ms=5, backoff_max_ms=5)
         started = time.time()
         assert "failed" == one.carry_out()["status"]
-        assert 2 <= len(one.broker.at) <= 4
-        assert max(one.broker.at) - started < 0.1
+        assert [0, 35, 70] == [round(1000 * (at - started)) for at in one.broker.at]
 
     @pytest.mark.parametrize(("options", "per_attempt"), [({"attempt_timeout_ms": 700}, 700), ({}, None)])
-    def test_a_deadline_for_every_attempt(self, options: dict[str, int], per_attempt: int | None, desk: Make) -> None:
+    def test_a_deadline_for_every_attempt(
+        self, options: dict[str, int], per_attempt: int | None, desk: Make, slept: list[float]
+    ) -> None:
         """The wall-clock time after which its answer is of no more use: of the attempt, or else of the order."""
         one = desk(RETRY, attempts=3, total_timeout_ms=1000, backoff_ms=60, **options)
         one.carry_out()
         for at, order in zip(one.broker.at, one.broker.orders, strict=True):
             end = one.broker.at[0] + 1.0 if per_attempt is None else at + per_attempt / 1000
             assert order.deadline_ms is not None
-            assert abs(1000 * end - order.deadline_ms) < 20
+            assert abs(1000 * end - order.deadline_ms) <= 1
 
     def test_the_retry_library_logs_nothing_of_a_receipt(self, desk: Make, caplog: pytest.LogCaptureFixture) -> None:
         """It logs every retry with what caused it, past any redactor."""

@@ -15,6 +15,8 @@ from fault_matrix import CODES, EFFECTS, FAULTS, HARMLESS, KINDS, table
 from mdm_core import Run, Summary
 from mdm_core.redacting import FAILED
 
+pytestmark = pytest.mark.usefixtures("own_time")
+
 EVENTS = 9
 FAULTY = 4
 

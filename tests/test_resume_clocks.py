@@ -80,6 +80,7 @@ def make_slow(make_machine: Make) -> Callable[..., Machine]:
     return make
 
 
+@pytest.mark.usefixtures("own_time")
 class TestTimeOuts:
     def test_are_taken_from_the_record(self, make_slow: Callable[..., Machine]) -> None:
         """What took too long before the crash took too long, though it would be fast now; each is recorded once."""

@@ -125,7 +125,8 @@ class Sums(FeatureExtractor):
         state.n += 1
         state.total += event["n"] / 7
         if self.slow and event["n"] % 10 == 3 and Path(self.slow).exists():
-            time.sleep(30)
+            while True:
+                pass
         return {"n": event["n"], "seen": state.n, "total": state.total}
 
 
