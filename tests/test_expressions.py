@@ -537,12 +537,12 @@ class TestRefused:
     @pytest.mark.parametrize("text", TOO_LARGE, ids=range(len(TOO_LARGE)))
     def test_too_large(self, text: str) -> None:
         """What is too long or too deep is refused in no time, and nothing crashes."""
-        start = time.perf_counter()
+        start = time.process_time()
 
         with pytest.raises(ExpressionError) as caught:
             compile_expression(text)
 
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
         assert len(str(caught.value)) < 500
 
     @pytest.mark.parametrize("text", [None, 5, b"ask", True, ["ask"]])
