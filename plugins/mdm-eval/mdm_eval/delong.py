@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from mdm_eval.columns import Bools, Floats
+from mdm_eval.clusters import by_key
+from mdm_eval.columns import Bools, Floats, Ints
 from mdm_eval.intervals import NOTHING, Estimate, normal
 
 
@@ -16,18 +17,29 @@ class Areas:
     Attributes:
         values: One per score.
         covariance: Their estimated covariance.
+        influence: Of each case on each area, one row per score: by how much the area would be off without it.
     """
 
     values: Floats
     covariance: Floats
+    influence: Floats
 
     def estimate(self) -> Estimate:
         """The area of the only score."""
         return normal(float(self.values[0]), float(self.covariance[0, 0]), "delong", 0.0, 1.0)
 
-    def difference(self) -> Estimate:
-        """How much larger the area of the second score is than that of the first."""
+    def difference(self, keys: Ints | None = None) -> Estimate:
+        """How much larger the area of the second score is than that of the first.
+
+        By key, the influences of all cases of a key are summed (N. A. Obuchowski, "Nonparametric Analysis of Clustered
+        ROC Curve Data", Biometrics 53, 1997).
+
+        Args:
+            keys: Number of the key of each case; None takes cases to be independent.
+        """
         first, second = self.values
+        if keys is not None:
+            return by_key(float(second - first), self.influence[1] - self.influence[0], keys)
         variance = self.covariance[0, 0] + self.covariance[1, 1] - 2 * self.covariance[0, 1]
         return normal(float(second - first), max(float(variance), 0.0), "delong", -1.0, 1.0)
 
@@ -55,7 +67,11 @@ def areas(label: Bools, *scores: Floats) -> Areas | None:
     of_negatives = np.array([1.0 - _placements(score[~label], score[label]) for score in scores])
     covariance = np.cov(of_positives).reshape(len(scores), -1) / positives
     covariance = covariance + np.cov(of_negatives).reshape(len(scores), -1) / negatives
-    return Areas(of_positives.mean(axis=1), covariance)
+    values = of_positives.mean(axis=1)
+    influence = np.empty((len(scores), len(label)))
+    influence[:, label] = (of_positives - values[:, None]) / positives
+    influence[:, ~label] = (of_negatives - values[:, None]) / negatives
+    return Areas(values, covariance, influence)
 
 
 def roc_auc(label: Bools, score: Floats) -> Estimate:

@@ -19,7 +19,8 @@ class Estimate:
         low: Lower end of the 95 % interval, or None if there is none.
         high: Upper end.
         method: How the interval was worked out: ``wilson``, ``delong``, ``bootstrap``, ``normal``,
-            ``bonett-price``, ``newcombe``, or an empty text.
+            ``bonett-price``, ``newcombe``, ``student``, or an empty text; with ``by key`` behind it where decisions
+            about one key count as one cluster.
     """
 
     value: float | None
@@ -31,7 +32,7 @@ class Estimate:
 NOTHING = Estimate(None)
 
 
-def proportion(part: int, whole: int) -> Estimate:
+def proportion(part: int, whole: int, effective: float | None = None) -> Estimate:
     """Estimate a proportion.
 
     The interval is Wilson's score interval, which holds its level also near 0 and 1 and with few cases (E. B. Wilson,
@@ -41,18 +42,19 @@ def proportion(part: int, whole: int) -> Estimate:
     Args:
         part: Cases that have the property.
         whole: All cases.
+        effective: As how many independent cases they count; None: they are independent.
     """
     if not whole:
         return NOTHING
-    share = part / whole
-    centre = (share + Z * Z / (2 * whole)) / (1 + Z * Z / whole)
-    half = Z * sqrt(share * (1 - share) / whole + Z * Z / (4 * whole * whole)) / (1 + Z * Z / whole)
+    share, cases = part / whole, whole if effective is None else effective
+    centre = (share + Z * Z / (2 * cases)) / (1 + Z * Z / cases)
+    half = Z * sqrt(share * (1 - share) / cases + Z * Z / (4 * cases * cases)) / (1 + Z * Z / cases)
     low = centre - half if part else 0.0
     high = centre + half if part < whole else 1.0
     return Estimate(share, low, high, "wilson")
 
 
-def paired_difference(before: int, after: int, cases: int) -> Estimate:
+def paired_difference(before: int, after: int, cases: int, effective: float | None = None) -> Estimate:
     """Estimate how much larger one proportion is than another of the same cases.
 
     The interval is Wald's with one case added to each kind that differs, which holds its level with few cases too
@@ -63,11 +65,13 @@ def paired_difference(before: int, after: int, cases: int) -> Estimate:
         before: Cases that only the first has.
         after: Cases that only the second has.
         cases: All cases.
+        effective: As how many independent cases they count; None: they are independent.
     """
     if not cases:
         return NOTHING
-    lost, won = (before + 1) / (cases + 2), (after + 1) / (cases + 2)
-    half = Z * sqrt((lost + won - (won - lost) ** 2) / (cases + 2))
+    count = cases if effective is None else effective
+    lost, won = (before / cases * count + 1) / (count + 2), (after / cases * count + 1) / (count + 2)
+    half = Z * sqrt((lost + won - (won - lost) ** 2) / (count + 2))
     low, high = max(-1.0, won - lost - half), min(1.0, won - lost + half)
     return Estimate((after - before) / cases, low, high, "bonett-price")
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MARKS = ("[REDACTED", "[REDACTION FAILED", "[HMAC:")
-"""How the texts begin that stand in the place of something hidden, wherever in a text they are."""
+MASKS = ("[REDACTED", "[REDACTION FAILED")
+"""How the texts begin that stand in the place of something hidden and are all alike, wherever in a text they are."""
+
+MARKS = (*MASKS, "[HMAC:")
+"""The same, with tokens, which are as good as what they stand for where it only has to be told apart."""
 
 
 def is_marked(value: Any) -> bool:

@@ -8,7 +8,7 @@ import click
 
 from mdm_eval.effects import Change
 from mdm_eval.intervals import Estimate
-from mdm_eval.report.challengers import Arm, Challenger
+from mdm_eval.report.challengers import Arm, Challenger, fewest_keys, told_keys
 from mdm_eval.show import figure, n, plain, share
 from mdm_eval.showing import table
 
@@ -33,6 +33,7 @@ def _shadow(found: Challenger) -> Iterator[str]:
     left_out += f"; {n(found.failed)} failed" if found.failed else ""
     yield f"shadow {plain(found.name)} against what was decided: {n(found.decisions)} decisions{left_out}"
     agreed = 1.0 - found.differs.value if found.differs.value is not None else None
+    yield f"  {told_keys(found.keys)}"
     yield f"  the same in {share(agreed)}, other in {share(found.differs.value)}{_percents(found.differs)}"
     (acted, acts), (denied, denies) = found.acted, found.denied
     rows = [
@@ -55,8 +56,11 @@ def _shadow(found: Challenger) -> Iterator[str]:
 
 def _canary(main: Arm, arm: Arm) -> Iterator[str]:
     yield f"arm {plain(arm.name)} against {plain(main.name)}, which have decided about other events each"
+    yield f"  {told_keys(fewest_keys((main, arm)))}"
     names = {"acted": "acted", "denied": "denied", "failed_closed": "failed closed"}
     rows: list[tuple[str, ...]] = [("decisions", n(main.decisions), n(arm.decisions), "", "")]
+    if main.keys is not None and arm.keys is not None:
+        rows.append(("keys", n(main.keys), n(arm.keys), "", ""))
     for name, told in names.items():
         before, after = getattr(main, name), getattr(arm, name)
         rows.append(_row(told, share(before.value), share(after.value), arm.differences[name]))

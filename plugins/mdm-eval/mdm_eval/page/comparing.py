@@ -22,7 +22,7 @@ from mdm_eval.charts.plot import Figure
 from mdm_eval.effects import Change, Effects
 from mdm_eval.intervals import Estimate
 from mdm_eval.page.blocks import MOST_OPTIONS, charts, folded, listed, said, scrolled, section, table
-from mdm_eval.report.challengers import Arm, Challenger
+from mdm_eval.report.challengers import Arm, Challenger, fewest_keys, told_keys
 from mdm_eval.report.comparison import Comparison, Example, Side
 from mdm_eval.report.document import Report
 from mdm_eval.report.pairing import Kind
@@ -70,7 +70,7 @@ def _challenger(found: Challenger) -> Iterator[Child]:
     yield said(
         f"It decided about {count(found.decisions)} events ({count(found.skipped)} skipped, {count(found.failed)} "
         f"failed) and would have done otherwise in {share(found.differs.value)} ({interval(found.differs, True)}). "
-        "It carried nothing out."
+        f"It carried nothing out. {told_keys(found.keys)}"
     )
     rows = [("acted", *map(count, found.acted)), ("denied", *map(count, found.denied))]
     yield (
@@ -85,7 +85,8 @@ def _arms(arms: Sequence[Arm]) -> Iterator[Child]:
         return
     yield tag("h3", "Canary")
     yield said(
-        "Each event was decided by one of these; they have different events, so less can be told from the same number."
+        "Each event was decided by one of these; they have different events, so less can be told from the same number. "
+        f"{told_keys(fewest_keys(arms))}"
     )
     heads = [
         "",
@@ -98,6 +99,8 @@ def _arms(arms: Sequence[Arm]) -> Iterator[Child]:
 def _arm_rows(arms: Sequence[Arm]) -> Iterator[Sequence[Child]]:
     blank = [""] * (len(arms) - 1)
     yield ["decisions", *(count(arm.decisions) for arm in arms), *blank]
+    if arms[0].keys is not None:
+        yield ["keys", *(count(arm.keys or 0) for arm in arms), *blank]
     for name in ("acted", "denied", "failed_closed"):
         values = [getattr(arm, name) for arm in arms]
         yield [name.replace("_", " "), *(share(v.value) for v in values), *_gained(arms, name)]
@@ -112,7 +115,8 @@ def _arm_rows(arms: Sequence[Arm]) -> Iterator[Sequence[Child]]:
 def _gained(arms: Sequence[Arm], name: str) -> Iterator[str]:
     for arm in arms[1:]:
         gain = arm.differences.get(name, Estimate(None))
-        yield "" if gain.value is None else f"{signed(gain.value)} ({signed_interval(gain)})"
+        ends = f" ({signed_interval(gain)})" if gain.low is not None else ""
+        yield "" if gain.value is None else f"{signed(gain.value)}{ends}"
 
 
 def _kind_bars(title: str, kinds: Sequence[Kind], whole: int) -> Figure | None:

@@ -11,11 +11,11 @@ from mdm_core.admission import ABSENT, getter
 
 from mdm_eval.columns import Codes, Ints
 from mdm_eval.frame import Packet
+from mdm_eval.marks import MASKS
 from mdm_eval.report.texts import Texts
 
 _MOST_REASONS = 100_000
 _LONGEST = 200
-_HIDDEN = ("[REDACTED", "[REDACTION FAILED")  # a token is as good as an id
 
 
 class Details:
@@ -58,7 +58,7 @@ class Details:
         event = packet["input"]
         name = self._id(event)
         text = "" if name is None else str(name)[:_LONGEST]
-        self.by_id = self.by_id and name is not None and not any(mark in text for mark in _HIDDEN)
+        self.by_id = self.by_id and name is not None and not any(mark in text for mark in MASKS)
         self.ids.append(text)
         self._hashes.append(hash(name) if isinstance(name, str | int) else hash(text))
         self.keys.extend((self._key(event),))

@@ -97,7 +97,7 @@ def report(
             latencies=_latencies(frame.latency_us),
             masks=told.masks.masks(),
             challengers=told.shadows.challengers(frame, label, costs),
-            arms=judge_arms(told.shadows.arms, frame, label, costs),
+            arms=judge_arms(told.shadows.arms, frame, label, costs, told.shadows.keys()),
             comparison=comparison,
             provenance=provenance_of(told.past, verifying.result()),
         )

@@ -50,7 +50,7 @@ class Told:
         """
         past = PastRun.find(question.run, question.runs_dir)
         details = Details(past.run["config"]["pipeline"]) if compared else None
-        masks, shadows = MaskCount(), Shadows()
+        masks, shadows = MaskCount(), Shadows(past.run["config"])
 
         def through(packets: Iterator[Packet]) -> Iterator[Packet]:
             watched = shadows.watch(masks.watch(packets))
