@@ -85,16 +85,20 @@ class Control:
         run_dir: Directory of the run.
         journal: Where commands are written, before anything else.
         now_ms: Time of the pipeline's clock, or None.
+        wake: Called when nothing may be carried out any more, from the thread that listens.
 
     Attributes:
         stopped: Whether nothing may be carried out; in force from the moment that a command is on the disk.
         heard: Commands that the run has not told of yet.
     """
 
-    def __init__(self, run_dir: Path, journal: Journal, now_ms: Callable[[], int | None]) -> None:
+    def __init__(
+        self, run_dir: Path, journal: Journal, now_ms: Callable[[], int | None], wake: Callable[[], object]
+    ) -> None:
         self._run_dir = run_dir
         self._journal = journal
         self._now_ms = now_ms
+        self._wake = wake
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -159,6 +163,7 @@ class Control:
         at, name, reason = now_text(), request.name, request.reason[:LONGEST_REASON]
         if name == "stop":
             self.stopped = True  # before it is on the disk, for nothing may happen while it is written
+            self._wake()
         self._journal.add_input(
             Command,
             name,

@@ -181,7 +181,7 @@ class Run:
         if remains is not None:
             remains.check(self._redaction.mapping(plan.run_json(self.run_id)))
         self._journal = Journal(run_dir, 0 if remains is None else remains.last)
-        self._control = control = Control(run_dir, self._journal, lambda: pipeline.now_ms)
+        self._control = control = Control(run_dir, self._journal, lambda: pipeline.now_ms, self._signals.wake)
         control.stopped = remains is not None and remains.stopped
         control.open()
         self._executor = (

@@ -18,6 +18,8 @@ class Interrupted(BreakOff):
 class StopSignals:
     """While it is entered, the first SIGINT or SIGTERM asks a run to end; the second ends the process at once.
 
+    SIGURG, which the operating system ignores by itself, is how another thread breaks off the wait of a retry.
+
     Attributes:
         asked: Why the run is to end, or an empty text.
         reading: True while the source is being read: only then may reading be broken off.
@@ -35,14 +37,26 @@ class StopSignals:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._handle)
+            self._before[signal.SIGURG] = signal.signal(signal.SIGURG, self._break_off_waiting)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None is what a library in C has set, which cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before.clear()
+
+    def wake(self) -> None:
+        """Break off the wait of a retry, from any thread; a run outside the main thread waits until its time."""
+        if self.waiting and self._before:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+
+    def _break_off_waiting(self, _number: int, _frame: FrameType | None) -> None:
+        if self.waiting:
+            self.waiting = False
+            raise Interrupted
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._heard:

@@ -37,12 +37,17 @@ class Listening:
     lock: RunLock = attrs.field(init=False)
     journal: Journal = attrs.field(init=False)
     control: Control = attrs.field(init=False)
+    woken: list[bool] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.lock = RunLock(self.run_dir)
         self.lock.acquire()
         self.journal = Journal(self.run_dir)
-        self.control = Control(self.run_dir, self.journal, lambda: 17)
+        self.control = Control(self.run_dir, self.journal, lambda: 17, self.wake)
+
+    def wake(self) -> None:
+        """Note whether it is stopped."""
+        self.woken.append(self.control.stopped)
 
     def commands(self) -> list[str]:
         """The commands that are in the file."""
@@ -104,6 +109,7 @@ class TestCommands:
         for name in ("stop", "stop", "release"):
             send(run.run_dir, Request(name))
         assert not run.control.stopped
+        assert [True, True] == run.woken
         assert ["stop", "stop", "release"] == run.commands() == [heard.name for heard in run.control.heard]
 
     def test_the_pipeline_is_to_learn_of_it(self, run: Listening) -> None:

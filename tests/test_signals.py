@@ -30,14 +30,15 @@ from mdm_core.signals import Interrupted, StopSignals
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 BOTH = [signal.SIGINT, signal.SIGTERM]
+HANDLED = [*BOTH, signal.SIGURG]
 
 
 @pytest.fixture
 def handlers() -> Iterator[list[object]]:
     """The handlers before; they are put back, whatever the test does."""
-    before = [signal.getsignal(number) for number in BOTH]
+    before = [signal.getsignal(number) for number in HANDLED]
     yield list(before)
-    for number, handler in zip(BOTH, before, strict=True):
+    for number, handler in zip(HANDLED, before, strict=True):
         signal.signal(number, handler)
 
 
@@ -60,6 +61,19 @@ class TestAsking:
                 os.kill(os.getpid(), signal.SIGTERM)
             assert (False, False) == (signals.reading, signals.waiting)
 
+    @pytest.mark.parametrize("what", ["", "reading", "waiting"])
+    def test_another_thread_breaks_off_a_retry(self, what: str, handlers: list[object]) -> None:
+        """Its wait and nothing else: a source is not asked again after it was interrupted."""
+        with StopSignals() as signals, ThreadPoolExecutor(1) as pool:
+            setattr(signals, what or "asked", what)
+            broken_off = False
+            try:
+                pool.submit(signals.wake).result()
+                time.sleep(0.01)
+            except Interrupted:
+                broken_off = True
+            assert (what == "waiting", "") == (broken_off, signals.asked)
+
     def test_no_handler_of_exceptions_catches_it(self) -> None:
         """A source that catches every Exception cannot swallow the wish to stop, nor is it a component's failure."""
         assert not issubclass(Interrupted, Exception)
@@ -69,7 +83,7 @@ class TestAsking:
         """After the run signals do what they did before, also if the run raised."""
         with pytest.raises(KeyError), StopSignals():
             raise KeyError
-        assert handlers == [signal.getsignal(number) for number in BOTH]
+        assert handlers == [signal.getsignal(number) for number in HANDLED]
 
     def test_in_another_thread_signals_are_left_alone(self, handlers: list[object]) -> None:
         """Python delivers them to the main thread only, so a run elsewhere does not touch them."""
@@ -365,13 +379,17 @@ class TestCommands:
         assert ["stop"] == [entry.name for entry in read_journal(going.run_dir) if isinstance(entry, Command)]
 
     def test_while_an_order_waits_to_be_tried_again(self, go: Callable[..., Going]) -> None:
-        """The command returns at once, and the order is denied and not tried again."""
+        """It waits no longer but is denied, the run goes on, and once it is released it acts again."""
         going = go("retry")
+        time.sleep(0.05)
         send(going.run_dir, Request("stop"))
-        going.stopped_by(signal.SIGINT)
+        going.wait_for("traces.jsonl")
         assert 1 == len(going.attempts())
         assert ["denied"] == [entry.status for entry in read_journal(going.run_dir) if isinstance(entry, Ended)]
-        assert ["operator_stop"] == [line["event"] for line in going.audit()]
+        send(going.run_dir, Request("release"))
+        going.wait_for_more()
+        going.stopped_by(signal.SIGINT)
+        assert ["operator_stop", "operator_release"] == [line["event"] for line in going.audit()]
 
     def test_a_run_that_was_killed(self, go: Callable[..., Going], mdm: Mdm) -> None:
         """It does not go on, so there is nothing to stop; exit code 2."""

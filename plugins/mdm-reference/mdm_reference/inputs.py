@@ -21,7 +21,7 @@ from mdm_core import Build, ConfigError
 
 _CHUNK = 1 << 16
 _LARGE_CHUNK = 1 << 20
-_IDLE_MS = 200
+_IDLE_MS = 50  # a run that is stopped has to cancel what is pending within 100 ms
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 STDIN = "-"
 _IDENTITY = {"size", "sha256_64k", "read", "sha256_read", "open_line"}

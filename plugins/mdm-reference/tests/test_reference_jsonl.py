@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -353,11 +355,15 @@ class TestStandardInput:
             assert 0 == process.wait()
 
     def test_idle(self) -> None:
-        """A pipe that is silent gives Idle, so that core can do what is due."""
+        """A pipe that is silent gives Idle every 50 ms, so that core can do what is due."""
         with printer("-") as process:
             assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in range(3)]
-            assert [b"open None None\n", b"idle\n", b"idle\n"] == lines
+            assert b"open None None\n" == process.stdout.readline()
+            times = [time.monotonic() for _ in range(12) if process.stdout.readline() == b"idle\n"]
+            waits = [later - before for before, later in pairwise(times)]
+            assert 11 == len(waits)
+            assert 0.05 < times[-1] - times[0]
+            assert min(waits) < 0.1  # the machine may be late, and never early
 
     def test_interrupt_while_waiting(self) -> None:
         """Ctrl-C is served while the pipe is silent."""
