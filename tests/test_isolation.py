@@ -31,8 +31,8 @@ from mdm_core.channel import Start
 from mdm_core.isolation import Isolation, ProcessDied
 from mdm_core.lifecycle import with_children
 
-# Generous, because the machine may be busy; what hangs would do so for 30 s, and a start may take longer than a limit.
-LIMIT_MS, START_MS, TOO_LATE_MS = 500, 700, 2500
+# Generous, because the machine may be busy; what hangs would do so for a minute.
+LIMIT_MS, SOON_S = 500, 30
 
 PLUGIN = '''\
 """Components that do what no time limit in their own process can break off, when the event asks for it."""
@@ -54,7 +54,7 @@ from mdm_core import (
 
 def misbehave(how):
     if how == "hangs":
-        ctypes.PyDLL(None).sleep(30)  # which keeps every other thread of the process waiting, too
+        ctypes.PyDLL(None).sleep(60)  # which keeps every other thread of the process waiting, too
     elif how == "backtracks":
         re.match("(a+)+$", "a" * 60 + "b")
     elif how == "segfaults":
@@ -82,7 +82,7 @@ def misbehave(how):
         os.fork()
     elif how == "leaves a copy":
         if os.fork() == 0:
-            time.sleep(30)
+            time.sleep(60)
     elif how == "says so and hangs":
         print("it hangs", flush=True)
         misbehave("hangs")
@@ -90,9 +90,10 @@ def misbehave(how):
 
 class Native:
     def open(self, build):
-        if sys.argv[0] == "-c":  # in a process of its own
-            time.sleep(float(os.environ.get("START_S", 0)))
-        with (build.base_dir / "opened").open("a") as file:
+        path = build.base_dir / "opened"
+        if f" {self.component_id}\\n" in (path.read_text() if path.exists() else ""):  # it is started once more
+            time.sleep(float(os.environ.get("RESTART_S", 0)))
+        with path.open("a") as file:
             file.write(f"{os.getpid()} {self.component_id}\\n")
 
 
@@ -438,8 +439,8 @@ def is_running(process: int) -> bool:
 
 
 def soon(holds: Callable[[], bool]) -> bool:
-    """Whether something holds within two seconds."""
-    end = time.monotonic() + 2
+    """Whether something comes to hold."""
+    end = time.monotonic() + SOON_S
     while not holds() and time.monotonic() < end:
         time.sleep(0.01)
     return holds()
@@ -556,7 +557,7 @@ class TestHangs:
         before = made.features[0].states.export("a")  # type: ignore[attr-defined]
         began = time.monotonic()
         failed = made.decide(asking(2, what, how))
-        assert (time.monotonic() - began) * 1000 < TOO_LATE_MS
+        assert time.monotonic() - began < SOON_S
         assert [{"guard": "modulator"}.get(what, what) + "_timeout"] == failed.final.reasons
         assert before == made.features[0].states.export("a")  # type: ignore[attr-defined]
         again = made.decide(event(3))
@@ -588,12 +589,12 @@ class TestHangs:
         thread.start()
         thread.join()
         assert ["modulator_timeout"] == found[1][1]
-        assert found[1][0] * 1000 < TOO_LATE_MS
+        assert found[1][0] < SOON_S
         assert found[2][1] in (["drawn"], ["low"])
 
     def test_a_whole_decision(self, pipeline: Callable[..., Pipeline]) -> None:
         """The limit of a whole decision ends a call in a process, too."""
-        made = pipeline("modulators.1", **{"pipeline.timeout_ms": 2000})
+        made = pipeline("modulators.1", **{"pipeline.timeout_ms": 2 * LIMIT_MS})
         assert ["decision_timeout"] == made.decide(asking(1, "guard", "hangs")).final.reasons
         assert made.decide(event(2)).failure is None
 
@@ -605,7 +606,7 @@ class TestHangs:
         assert 2 == len(_group(group))
         began = time.monotonic()
         assert ["model_error:ProcessDied"] == made.decide(asking(2, "model", "segfaults")).final.reasons
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SOON_S
         assert soon(lambda: not _group(group))
 
 
@@ -749,9 +750,9 @@ class TestKinds:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> Callable[..., Run]:
-        """Make a run with one section isolated, whose third event asks for something; a start exceeds every limit."""
+        """Make a run with one section isolated, whose third event asks for something; to start again takes long."""
 
-        monkeypatch.setenv("START_S", str(START_MS / 1000))
+        monkeypatch.setenv("RESTART_S", str(1.2 * LIMIT_MS / 1000))
 
         def make(section: str, more: str, *overrides: str) -> Run:
             text = RUN.replace('{ k = "a", t = 3 }', f'{{ k = "a", t = 3, {more} }}')

@@ -87,6 +87,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False
     endpoint: Endpoint
 
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection, and note it."""
+        super().shutdown_request(request)
+        self.endpoint.hung_up.set()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing."""
 
@@ -98,6 +103,7 @@ class Endpoint:
         script: What to do with the requests to come.
         otherwise: What to do with those after them; by default they are answered with 200.
         requests: The requests that were read.
+        hung_up: Set when a connection was closed.
         closing: Set when the test is over.
     """
 
@@ -105,6 +111,7 @@ class Endpoint:
         self.script: list[Behaviour] = []
         self.otherwise: Behaviour = answering(200)
         self.requests: list[Request] = []
+        self.hung_up = Event()
         self.closing = Event()
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.endpoint = self

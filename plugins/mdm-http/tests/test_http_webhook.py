@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, TypeAlias
 
 import pytest
@@ -22,6 +22,8 @@ Open: TypeAlias = Callable[..., Webhook]
 MakeOrder: TypeAlias = Callable[..., Order]
 
 DONE = Receipt("done")
+# However busy the machine is; what is broken off would go on for a minute.
+SOON_S = 30
 
 
 class TestRequest:
@@ -266,7 +268,7 @@ class TestConnection:
         endpoint.writes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         webhook = open_webhook(endpoint.url())
         assert DONE == webhook.execute(order())
-        time.sleep(0.05)
+        assert endpoint.hung_up.wait(SOON_S)
         assert DONE == webhook.execute(order())
         assert 2 == len({request.client for request in endpoint.requests})
 
@@ -274,10 +276,10 @@ class TestConnection:
         """A body beyond 64 KiB costs its connection, not the time and memory to read it."""
         endless = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n" + b"x" * 100_000
         endpoint.script.append(lambda handler: (handler.take(), handler.wfile.write(endless), handler.wait(60)))
-        webhook = open_webhook(endpoint.url(), answer_ms=20_000)
+        webhook = open_webhook(endpoint.url(), answer_ms=60_000)
         started = time.monotonic()
         assert [DONE, DONE] == [webhook.execute(order()) for _ in range(2)]
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < SOON_S
         assert 2 == len({request.client for request in endpoint.requests})
 
     def test_neither_proxies_nor_cookies(
@@ -295,28 +297,38 @@ class TestConnection:
 class TestTime:
     def test_late_answer(self, endpoint: Any, open_webhook: Open, order: MakeOrder) -> None:
         """An answer that does not come in time leaves the outcome unknown, and costs the time-out and no more."""
-        endpoint.answers(200, after=5)
+        endpoint.answers(200, after=60)
         started = time.monotonic()
-        assert Receipt("unknown", "timeout") == open_webhook(endpoint.url(), answer_ms=200).execute(order())
-        assert 0.2 <= time.monotonic() - started < 3
+        assert Receipt("unknown", "timeout") == open_webhook(endpoint.url(), answer_ms=400).execute(order())
+        assert 0.4 <= time.monotonic() - started < SOON_S
         assert 1 == len(endpoint.requests)
 
     def test_an_answer_to_an_earlier_order_is_not_taken(
         self, endpoint: Any, open_webhook: Open, order: MakeOrder
     ) -> None:
         """What comes too late is not mistaken for the answer to the next order."""
-        endpoint.answers(400, after=0.7)
-        webhook = open_webhook(endpoint.url(), answer_ms=500)
-        assert Receipt("unknown", "timeout") == webhook.execute(order())
-        time.sleep(0.3)
+        given_up, answered = Event(), Event()
+
+        def late(handler: Any) -> None:
+            handler.take()
+            given_up.wait(60)
+            try:
+                handler.answer(400, {}, b"{}")
+            finally:
+                answered.set()
+
+        endpoint.script.append(late)
+        webhook = open_webhook(endpoint.url(), answer_ms=60_000)
+        hasty = order(deadline_ms=int(time.time() * 1000) + 400)
+        assert Receipt("unknown", "timeout") == webhook.execute(hasty)
+        given_up.set()
+        assert answered.wait(SOON_S)
         assert DONE == webhook.execute(order())
 
     def test_answer_that_trickles(self, endpoint: Any, open_webhook: Open, order: MakeOrder) -> None:
         """The limit is for the whole answer, not for each byte of it."""
         endpoint.writes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", every=0.1)
-        started = time.monotonic()
-        assert Receipt("unknown", "timeout") == open_webhook(endpoint.url(), answer_ms=300).execute(order())
-        assert 0.3 <= time.monotonic() - started < 3
+        assert Receipt("unknown", "timeout") == open_webhook(endpoint.url(), answer_ms=400).execute(order())
 
     def test_body_that_trickles(self, endpoint: Any, open_webhook: Open, order: MakeOrder) -> None:
         """A body that does not end in time does not change what the status said."""
@@ -327,12 +339,12 @@ class TestTime:
                 handler.wfile.write(endless),
                 handler.wait(0.1),
                 handler.wfile.write(b"x"),
-                handler.wait(5),
+                handler.wait(60),
             )
         )
         started = time.monotonic()
-        assert DONE == open_webhook(endpoint.url(), answer_ms=300).execute(order())
-        assert 0.3 <= time.monotonic() - started < 3
+        assert DONE == open_webhook(endpoint.url(), answer_ms=700).execute(order())
+        assert 0.7 <= time.monotonic() - started < SOON_S
 
     def test_connection_that_is_not_made(self, open_webhook: Open, order: MakeOrder) -> None:
         """When the other side does not take up the connection, nothing was sent."""
@@ -344,9 +356,9 @@ class TestTime:
                 client.setblocking(False)
                 client.connect_ex(address)
             started = time.monotonic()
-            webhook = open_webhook(f"http://127.0.0.1:{address[1]}/", connect_ms=200)
+            webhook = open_webhook(f"http://127.0.0.1:{address[1]}/", connect_ms=200, answer_ms=60_000)
             assert Receipt("retry", "disconnected") == webhook.execute(order())
-            assert 0.2 <= time.monotonic() - started < 3
+            assert 0.2 <= time.monotonic() - started < SOON_S
             for client in waiting:
                 client.close()
 
@@ -358,12 +370,12 @@ class TestTime:
 
     def test_deadline_before_the_time_out(self, endpoint: Any, open_webhook: Open, order: MakeOrder) -> None:
         """Nobody waits for an answer longer than it is of use."""
-        endpoint.answers(200, after=5)
-        webhook = open_webhook(endpoint.url(), answer_ms=5000)
+        endpoint.answers(200, after=60)
+        webhook = open_webhook(endpoint.url(), answer_ms=60_000)
         started = time.monotonic()
-        soon = order(deadline_ms=int(time.time() * 1000) + 250)
+        soon = order(deadline_ms=int(time.time() * 1000) + 400)
         assert Receipt("unknown", "timeout") == webhook.execute(soon)
-        assert 0.2 <= time.monotonic() - started < 3
+        assert 0.39 <= time.monotonic() - started < SOON_S
 
 
 class TestTls:
