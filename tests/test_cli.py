@@ -191,6 +191,17 @@ class TestRun:
         ended = mdm("run", write_pipeline(unguarded))
         assert ended.stderr.splitlines()[1:] == ["no guards: proposals are carried out as the model makes them"]
 
+    def test_a_canary_without_guards(
+        self, toy: Path, mdm: CommandLine, write_pipeline: WritePipeline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The guards of the pipeline do not look at what its canary does, and that is said."""
+        assert toy.is_dir()
+        monkeypatch.setenv("TOY_TOKEN", "s3cret")
+        canary = '[canary]\nshare = 0.5\n[canary.features]\nuse = "toy.fields"\n[canary.model]\nuse = "toy.threshold"\n'
+        ended = mdm("run", write_pipeline(EVERYTHING + canary))
+        said = "no guards in the canary: its proposals are carried out as its model makes them"
+        assert ended.stderr.splitlines()[1:] == [said]
+
     def test_verbose(self, toy: Path, mdm_process: CommandLine, write_pipeline: WritePipeline) -> None:
         """The log is silent unless it is asked for, and has types instead of messages."""
         assert toy.is_dir()

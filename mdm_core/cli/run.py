@@ -80,6 +80,8 @@ def say_what_runs(run: Run) -> None:
     click.echo(f"run {run.run_id}: {_way(plan)}", err=True)
     if plan.broker is not None and not plan.parts.modulators:
         click.echo("no guards: proposals are carried out as the model makes them", err=True)
+    elif plan.broker is not None and plan.parts.canary is not None and not plan.parts.canary.arm.modulators:
+        click.echo("no guards in the canary: its proposals are carried out as its model makes them", err=True)
     for component in run.components():
         if component.notice:
             click.echo(f"{component.component_id}: {component.notice}", err=True)
