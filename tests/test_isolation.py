@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -28,7 +29,8 @@ from mdm_core import (
     Settled,
 )
 from mdm_core.channel import Start
-from mdm_core.isolation import Isolation, ProcessDied
+from mdm_core.failures import ProcessDied
+from mdm_core.isolation import Isolation
 from mdm_core.lifecycle import with_children
 
 # Generous, because the machine may be busy; what hangs would do so for a minute.
@@ -424,9 +426,15 @@ def snapshots(pipeline: Pipeline) -> list[tuple[str, bytes]]:
     return [(name, state.snapshot()) for name, state in pipeline.states()]
 
 
+def isolation_of(component: Any) -> Isolation:
+    """What isolates a component."""
+    isolation: Isolation = component.open.func.__self__
+    return isolation
+
+
 def process_of(component: Any) -> int:
     """The number of the process of an isolated component."""
-    isolation: Isolation = component.open.func.__self__
+    isolation = isolation_of(component)
     assert isolation._process is not None
     return isolation._process._child.pid
 
@@ -708,8 +716,9 @@ class TestAnswers:
     def test_the_answer_of_a_copy(self, pipeline: Callable[..., Pipeline]) -> None:
         """When a component forks, what the copy answers is not taken for the answer to a later call."""
         made = pipeline("modulators.1")
+        channel = isolation_of(made.modulators[0])._process._channel  # type: ignore[union-attr]
         decided = [made.decide(asking(0, "guard", "forks"))]
-        time.sleep(0.2)
+        assert soon(lambda: bool(channel._received or select.select([channel._end], [], [], 0)[0]))
         decided += [made.decide(event(step)) for step in range(1, 4)]
         assert [None, "ProcessDied", None, None] == [d.failure.error if d.failure else None for d in decided]
 

@@ -1084,8 +1084,7 @@ class TestSignals:
     def test_a_source_that_is_busy(self, number: signal.Signals, start: Callable[[str], Process]) -> None:
         """A run in full swing ends after the event at hand; every decision is in the trace, whole."""
         process = start('"toy.numbers"\ncount = 1_000_000_000')
-        process.wait_for("run.json")
-        time.sleep(0.2)
+        process.wait_for("traces.jsonl", "\n")
         code, summary = process.ended(number)
         assert (1, "stopped", f"{number.name} received") == (code, summary["status"], summary["reason"])
         steps = [packet["step"] for packet in process.packets()]

@@ -95,15 +95,21 @@ class TestSize:
 
 
 class TestTime:
-    def test_a_segment_is_closed_when_it_is_old(self, open_sink: OpenSink, run_dir: Path) -> None:
+    def test_a_segment_is_closed_when_it_is_old(
+        self, open_sink: OpenSink, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The next line after so many seconds begins a new file."""
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now)
         sink = open_sink(rotate_s=0.5)
         fill(sink, 2)
-        time.sleep(0.6)
-        fill(sink, 2, 102)
+        now += 0.49
+        fill(sink, 1, 102)
+        now += 0.02
+        fill(sink, 2, 103)
         sink.close()
-        assert [100, 101] == steps(run_dir / "traces.000001.jsonl.gz")
-        assert [102, 103] == steps(run_dir / "traces.jsonl")[2:]
+        assert [100, 101, 102] == steps(run_dir / "traces.000001.jsonl.gz")
+        assert [103, 104] == steps(run_dir / "traces.jsonl")[3:]
 
     def test_also_while_nothing_happens(self, open_sink: OpenSink, run_dir: Path) -> None:
         """A flush closes what is old; a segment without a line is never closed."""
