@@ -25,7 +25,9 @@ class Areas:
     influence: Floats
 
     def estimate(self) -> Estimate:
-        """The area of the only score."""
+        """The area of the only score; without an interval where all cases are told apart, for then nothing varies."""
+        if self.covariance[0, 0] <= 0.0:
+            return Estimate(float(self.values[0]))
         return normal(float(self.values[0]), float(self.covariance[0, 0]), "delong", 0.0, 1.0)
 
     def difference(self, keys: Ints | None = None) -> Estimate:

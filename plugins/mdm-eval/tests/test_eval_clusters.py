@@ -206,13 +206,17 @@ class TestOfARun:
         return judge
 
     def test_goes_by_keys(self, judged: Callable[..., tuple[Any, str]]) -> None:
-        """Shadow and arms say how many keys they have seen, and every difference goes by them."""
+        """Shadow and arms say how many keys they have seen, and every difference goes by them.
+
+        What was never seen in either arm has no interval.
+        """
         told, _ = judged(60)
         (shadow,), (main, canary) = told["challengers"], told["arms"]
         assert (60, 60) == (shadow["keys"], main["keys"] + canary["keys"])
         effects = [shadow["effects"][name]["change"] for name in ("precision", "recall", "cost", "per_decision")]
+        assert {"value": 0.0, "low": None, "high": None, "method": ""} == canary["differences"].pop("failed_closed")
         figures = [shadow["differs"], shadow["acts_more"], *effects, *canary["differences"].values()]
-        assert ["by key"] * 12 == [figure["method"][-6:] for figure in figures]
+        assert ["by key"] * 11 == [figure["method"][-6:] for figure in figures]
         assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in figures)
 
     def test_few_keys_are_told(self, judged: Callable[..., tuple[Any, str]]) -> None:

@@ -23,7 +23,7 @@ from mdm_eval.confusion import judge_actions
 from mdm_eval.costs import Costs
 from mdm_eval.delong import areas, roc_auc
 from mdm_eval.drift import noise, psi
-from mdm_eval.intervals import Z, paired_difference, proportion
+from mdm_eval.intervals import Estimate, Z, paired_difference, proportion
 from mdm_eval.reliability import BINS, curve, decompose, equal_mass, equal_width
 from mdm_eval.scored import Scored, calibration_error
 
@@ -242,6 +242,10 @@ class TestDeLong:
     def test_too_few_cases(self, label: list[bool]) -> None:
         """With fewer than two cases of either class nothing is claimed."""
         assert roc_auc(np.array(label), np.arange(len(label), dtype=np.float64)).value is None
+
+    def test_all_told_apart(self) -> None:
+        """Where every case is told apart nothing varies: the area is 1, and it is not said how surely that is known."""
+        assert Estimate(1.0) == roc_auc(np.array([False, False, True, True]), np.arange(4.0))
 
 
 class TestCoverage:

@@ -28,6 +28,7 @@ from mdm_eval.report.document import Report
 from mdm_eval.report.pairing import Kind
 
 _MOST_KINDS = 12
+_TOLD = {"cost": "cost per decision"}
 _HEADS = ("event", "key", "time (UTC)", "from and to", "outcome", "there", "here")
 
 
@@ -107,7 +108,11 @@ def _arm_rows(arms: Sequence[Arm]) -> Iterator[Sequence[Child]]:
     for name in ("precision", "recall", "cost"):
         found = [None if arm.decided is None else getattr(arm.decided, name) for arm in arms]
         if any(found):
-            yield [name, *(figure(None if e is None else e.value) for e in found), *_gained(arms, name)]
+            yield [
+                _TOLD.get(name, name),
+                *(figure(None if e is None else e.value) for e in found),
+                *_gained(arms, name),
+            ]
     yield ["latency, median", *(duration(arm.latency_p50_us) for arm in arms), *blank]
     yield ["latency, 99 % below", *(duration(arm.latency_p99_us) for arm in arms), *blank]
 

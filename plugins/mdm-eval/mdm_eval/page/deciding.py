@@ -30,7 +30,7 @@ def decided(found: Report) -> Markup:
     denied = share(guards.denied.value) if guards.guards else "none"
     what = said(
         f"Guards denied {denied} of {count(guards.proposals)} proposals to act; "
-        f"{share(guards.failed_closed.value)} of all decisions failed closed."
+        f"{share(guards.failed_closed.value) if guards.failed_closed.value else 'none'} of all decisions failed closed."
     )
     return section(
         "decided",

@@ -18,6 +18,10 @@ from mdm_eval.report.document import Report
 from mdm_eval.scored import Probabilities
 
 _MOST_DRIFTS = 20
+_OF_CALIBRATION = (
+    "Chance makes a calibration error too large. Its interval is without that, so it can lie below the figure, and "
+    "an error below what it is by chance says nothing against the model."
+)
 _QUALITIES = ("precision", "recall", "f1", "specificity", "accuracy", "cost")
 
 
@@ -39,6 +43,7 @@ def quality(found: Report) -> Markup:
     parts = [known, tables]
     if scored is not None:
         parts.append(_score_table(scored, evaluation.score))
+        parts.append(said(_OF_CALIBRATION))
         parts.append(charts(*_curves(found, decided, scored)))
     return section("quality", "Was it right?", *parts)
 
@@ -73,9 +78,8 @@ def segments(found: Report) -> Markup | None:
         [named(p.name) + (" (!)" if p.small else ""), count(p.decisions), share(p.acted.value), *_told(p)]
         for p in parts
     ]
-    note = (
-        said("(!) marks parts with too few cases: conclude nothing from them.") if any(p.small for p in parts) else None
-    )
+    few = "(!) marks parts with too few cases: conclude nothing from them. " if any(p.small for p in parts) else ""
+    note = said(few + _OF_CALIBRATION)
     return section("segments", f"By {named(by)}", charts(*_segment_charts(parts)), table(heads, rows, f"By {by}"), note)
 
 

@@ -369,10 +369,16 @@ class _Part:
 
 
 def _gained_by_key(main: _Part, arm: _Part) -> dict[str, Estimate]:
-    found = {name: difference(share_by_key(*main.shares[name]), share_by_key(*arm.shares[name])) for name in arm.shares}
+    found = {name: _more(main.shares[name], arm.shares[name]) for name in arm.shares}
     if main.cost is None or arm.cost is None:
         return {name: found[name] for name in ("acted", "denied", "failed_closed")}
     return found | {"cost": difference_by_key((main.cost, main.keys), (arm.cost, arm.keys))}
+
+
+def _more(main: tuple[Bools, Ints], arm: tuple[Bools, Ints]) -> Estimate:
+    found = difference(share_by_key(*main), share_by_key(*arm))
+    # Of what was never seen, or always, on both sides, nothing tells how much it varies from key to key.
+    return Estimate(found.value) if len(np.unique(np.concatenate([main[0], arm[0]]))) == 1 else found
 
 
 def _prices(acted: Bools, truth: Floats, costs: Costs) -> Floats:
