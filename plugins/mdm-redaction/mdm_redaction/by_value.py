@@ -12,6 +12,7 @@ from mdm_redaction.assignments import assignment_detectors
 from mdm_redaction.classifier import Classifier, Verdicts
 from mdm_redaction.credentials import credential_detectors
 from mdm_redaction.detector import Detector
+from mdm_redaction.doubts import Doubts
 from mdm_redaction.engine import MAX_NUMBER, Engine
 from mdm_redaction.formats import format_detectors
 from mdm_redaction.keys import each_a_key, each_a_name
@@ -19,6 +20,7 @@ from mdm_redaction.marks import Mark, marking
 from mdm_redaction.named import Named
 from mdm_redaction.personal import KINDS, personal_detectors
 from mdm_redaction.told import told_detectors
+from mdm_redaction.vocabulary import STEMS
 
 _MODES = ("mask", "tokens")
 _MODE = "put [REDACTED] in the place of what is hidden, or a token"
@@ -39,17 +41,18 @@ def detectors(
         extra: Names that are secret for this user alone.
 
     Returns:
-        Groups of detectors: of those that go by form, of those that go by names, and of personal data.
+        Groups of detectors: of secrets, and of personal data.
     """
     if "secrets" not in kinds:
         return [personal_detectors(kinds)]
     by_form = [*credential_detectors(), *format_detectors(), *told_detectors()]
-    return [by_form, assignment_detectors(hides, extra), personal_detectors(kinds)]
+    return [[*by_form, *assignment_detectors(hides, extra)], personal_detectors(kinds)]
 
 
 def _by_keys_too(kinds: Collection[str], extra: list[str], keep: list[str], mark: Mark) -> Engine:
-    hides = Verdicts(Classifier(extra, keep)).__getitem__
-    return Engine(hides, Named(kinds), detectors(kinds, hides, extra), mark, _smallest_number(kinds))
+    hides, named = Verdicts(Classifier(extra, keep)).__getitem__, Named(kinds)
+    doubts = Doubts([*STEMS, *named.stems, *extra])
+    return Engine(hides, named, doubts, detectors(kinds, hides, extra), mark, _smallest_number(kinds))
 
 
 def _smallest_number(kinds: Collection[str]) -> int:
@@ -102,7 +105,8 @@ class PersonalRedactor(Redactor):
 
     def __attrs_post_init__(self) -> None:
         mark, groups = marking(self, self.mode, self.token_key), detectors(self.kinds, _nothing)
-        self._engine = Engine(_nothing, Named(self.kinds), groups, mark, _smallest_number(self.kinds))
+        named = Named(self.kinds)
+        self._engine = Engine(_nothing, named, Doubts(named.stems), groups, mark, _smallest_number(self.kinds))
 
     def redact(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hide what must not be written, as ``SecretsRedactor.redact`` does."""

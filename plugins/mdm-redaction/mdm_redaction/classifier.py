@@ -16,7 +16,7 @@ from mdm_redaction.vocabulary import (
     SECRET,
     SECRET_ALONE,
     SECRET_AT_END,
-    STEMS,
+    STEM,
 )
 from mdm_redaction.words import letters_of, names_in, normal_form, readings
 
@@ -55,11 +55,11 @@ class Classifier:
         if not self._can_be_secret(text):
             return False
         names = self._without_kept(names_in(text))
-        return any(map(self._is_secret, names)) or (len(names) > 1 and _spelled_across(names))
+        doubtful = names if len(names) == 1 else filter(self._can_be_secret, names)
+        return any(map(self._is_secret, doubtful)) or (len(names) > 1 and _spelled_across(names))
 
     def _can_be_secret(self, text: str) -> bool:
-        letters = letters_of(text)
-        if any(stem in letters for stem in STEMS):
+        if STEM.search(letters_of(text)):
             return True
         return bool(self._extra) and any(form in normal_form(text) for form in self._extra)
 

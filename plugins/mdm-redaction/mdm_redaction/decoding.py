@@ -12,7 +12,8 @@ _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
 _NUL = re.compile(r"%00")
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9A-Fa-f]{1,6}|quot|amp|lt|gt|apos|nbsp|commat|colon|equals);")
 _LAYERS = 3
-_WIDE = {0xFF01 + n: 0x21 + n for n in range(94)}
+_WIDE = re.compile("[\uff01-\uff5e]")
+_TO_NARROW = {0xFF01 + n: 0x21 + n for n in range(94)}
 
 
 def decoded(text: str) -> str:
@@ -32,8 +33,8 @@ def decoded(text: str) -> str:
             text = _BACKSLASH.sub(_character, text)
         if "&" in text and _ENTITY.search(text):
             text = unescape(text)
-        if not text.isascii():
-            text = text.translate(_WIDE)
+        if not text.isascii() and _WIDE.search(text):
+            text = text.translate(_TO_NARROW)
         if text == before:
             return before
     return text

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from mdm_redaction.classifier import MAX_KEY
 from mdm_redaction.detector import SEPARATOR, Detector
+from mdm_redaction.doubts import Doubts
 from mdm_redaction.marks import MASK, Mark, is_marks
 from mdm_redaction.named import Fits, Named
 from mdm_redaction.scanner import Scanner
@@ -19,6 +21,7 @@ MAX_NUMBER = 10**40
 
 _REMEMBERED = 8192
 _LONG = 4096
+_NAMES = 16_384
 _FEW = range(MAX_DEPTH)
 # What core itself calls things. They are looked up, not looked through.
 _CORE_KEYS = (
@@ -37,6 +40,7 @@ class Engine:
     Args:
         hides: Tells of a key whether it names a secret.
         named: Tells of a key what a value under it would be.
+        doubts: Tells which keys the two need not be asked about.
         groups: What is looked for in texts, in groups.
         mark: What stands in the place of something hidden.
         smallest_number: Whole numbers from this on are looked through like texts.
@@ -46,12 +50,14 @@ class Engine:
         self,
         hides: Callable[[str], bool],
         named: Named,
+        doubts: Doubts,
         groups: Sequence[Sequence[Detector]],
         mark: Mark,
         smallest_number: int,
     ) -> None:
         self.hides = hides
         self.named = named
+        self._doubts = doubts
         self.mark = mark
         self.smallest_number = smallest_number
         self._scanner = Scanner(groups, mark)
@@ -114,13 +120,14 @@ class Engine:
         return len(found) <= MAX_DEPTH
 
     def _are_harmless(self, data: Mapping[Any, Any], texts: list[str], keys: list[str]) -> bool:
-        for key in data:
-            if key in self._clean_keys:
-                continue
+        unknown = [key for key in data if key not in self._clean_keys]
+        if any(key.__class__ is not str for key in unknown) or sum(map(len, (*unknown, *keys, *texts))) > _LONG:
+            return False
+        for key in unknown:
             if key in _VALUE_KEYS:
                 if _named(data, self.hides):
                     return False
-            elif key.__class__ is not str or self.hides(key):
+            elif self.hides(key):
                 return False
             elif (fits := self.named(key)) is None:
                 keys.append(key)
@@ -148,11 +155,23 @@ class Engine:
     def _walked(self, data: Mapping[str, Any]) -> Any:
         gathering = _Gathering(self)
         gathered = gathering.clean(data)
-        texts = (gathering.texts | gathering.keys) - self._clean_keys - self._clean_texts
+        harmless, late = self._judged(gathering.keys)
+        texts = (gathering.texts | gathering.keys.keys()) - self._clean_keys - self._clean_texts
         changed = self._scanner.changed(texts)
-        if not changed and not gathering.tells and gathered is data:
+        if not changed and not gathering.tells and len(harmless) == len(gathering.keys) and gathered is data:
             return data
-        return _Replacing(self, changed).clean(data)
+        return _Replacing(self, changed, harmless, late).clean(data)
+
+    def _judged(self, keys: Collection[str]) -> tuple[set[str], set[str]]:
+        """Tell which keys name nothing, and which there is no time to look at."""
+        harmless = self._doubts.harmless(keys)
+        doubtful = [key for key in keys if key not in harmless]
+        late = self._doubts.too_many(doubtful, sum(map(len, keys)))
+        harmless.update(key for key in doubtful if key not in late and self._says_nothing(key))
+        return harmless - _VALUE_KEYS, late
+
+    def _says_nothing(self, key: str) -> bool:
+        return self.named(key) is None and not self.hides(key)
 
 
 class _TextWalk(Walk):
@@ -216,7 +235,7 @@ class _Gathering(_TextWalk):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.texts: set[str] = set()
-        self.keys: set[str] = set()
+        self.keys: dict[str, None] = {}
         self.tells = False
 
     def text(self, text: str) -> str:
@@ -225,24 +244,27 @@ class _Gathering(_TextWalk):
 
     def entry(self, key: Any, value: Any, depth: int) -> tuple[Any, Any] | None:
         if key.__class__ is str:
-            self.keys.add(key)
-            self.tells = self.tells or key in _VALUE_KEYS or self._engine.named(key) is not None
-        self.tells = self.tells or self._engine.hides(key)
+            self.keys[key] = None
+        else:
+            self.tells = self.tells or self._engine.hides(key)
         return key, self.clean(value, depth)
 
 
 class _Replacing(_TextWalk):
     """Puts in the place of each text, and of what stands under a key that gives it away, what may be written."""
 
-    def __init__(self, engine: Engine, changed: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, changed: Mapping[str, str], harmless: set[str], late: set[str]) -> None:
         super().__init__(engine)
         self._changed = changed
+        self._harmless = harmless
+        self._late = late
+        self._names_left = _NAMES
 
     def text(self, text: str) -> str:
         return self._changed.get(text, text)
 
     def fields(self, value: Any, depth: int) -> Any:
-        named = _named(value, self._engine.hides) if isinstance(value, Mapping) else None
+        named = _named(value, self._hides_name) if isinstance(value, Mapping) else None
         if named is None:
             return super().fields(value, depth)
         shown = {key: marked(item, self._engine.mark) if key in named else item for key, item in value.items()}
@@ -250,11 +272,16 @@ class _Replacing(_TextWalk):
         redacted = super().fields(shown, depth)
         return redacted if changed or redacted is not shown else value
 
+    def _hides_name(self, name: str) -> bool:
+        self._names_left -= min(len(name), MAX_KEY)
+        return self._names_left < 0 or self._engine.hides(name)
+
     def entry(self, key: Any, value: Any, depth: int) -> tuple[Any, Any] | None:
         new_key = self.text(key) if key.__class__ is str else key
-        if self._engine.hides(key):
+        harmless = key.__class__ is str and key in self._harmless
+        if not harmless and (key in self._late or self._engine.hides(key)):
             return new_key, marked(value, self._engine.mark)
-        fits = self._engine.named(key) if key.__class__ is str else None
+        fits = self._engine.named(key) if key.__class__ is str and not harmless else None
         if fits is not None and (normal := _fitting(value, fits)) is not None:
             return new_key, self._engine.mark(normal)
         cleaned = self.clean(value, depth)

@@ -12,7 +12,7 @@ from mdm_redaction.personal.email import lower_of
 from mdm_redaction.personal.national import IDS
 from mdm_redaction.personal.numbers import NUMBERS, THINGS, digits_of, plain_of
 from mdm_redaction.randomness import looks_random
-from mdm_redaction.vocabulary import shortest
+from mdm_redaction.vocabulary import any_of, shortest
 from mdm_redaction.words import names_in, normal_form, readings
 
 Fits: TypeAlias = Callable[[str], str | None]
@@ -110,12 +110,17 @@ class Named:
 
     Args:
         kinds: ``secrets`` and kinds of personal data.
+
+    Attributes:
+        stems: One of them stands in every key that announces something.
     """
 
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = [_FITS[kind] for kind in _FITS if kind in kinds]
-        self._stems = shortest({word for words, _ in self._kinds for word in words})
         self._secrets = "secrets" in kinds
+        stems = shortest({word for words, _ in self._kinds for word in words})
+        self._stem = re.compile(any_of(stems) or r"\Z.")
+        self.stems = (*stems, *(_KEYS if self._secrets else ()))
         self._known: dict[str, Fits | None] = {}
 
     def __call__(self, key: str) -> Fits | None:
@@ -151,7 +156,7 @@ class Named:
         form = normal_form(names[-1]) if names else ""
         if self._secrets and form in _KEYS:
             return _drawn
-        if not any(stem in form for stem in self._stems):
+        if not self._stem.search(form):
             return None
         forms = set(_forms(names[-1]))
         return next((fits for words, fits in self._kinds if not words.isdisjoint(forms)), None)

@@ -124,6 +124,9 @@ def shortest(words: Iterable[str]) -> tuple[str, ...]:
 STEMS = shortest({"code", "key", "pass", *SECRET, *SECRET_AT_END, *SECRET_ALONE})
 """One of these stands in the letters of every name that is secret."""
 
+STEM = re.compile(any_of(STEMS))
+"""Finds them."""
+
 
 RUN_TOGETHER = re.compile(
     "|".join(

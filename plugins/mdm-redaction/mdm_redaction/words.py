@@ -104,6 +104,7 @@ def _taken_apart(word: str) -> list[str]:
     return [part for part in (*parts, word[end:]) if part]
 
 
+@lru_cache(maxsize=64)  # for the same is asked several times in a row
 def _plain(text: str) -> str:
     if text.isascii():
         return text

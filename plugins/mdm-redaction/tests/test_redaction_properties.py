@@ -18,6 +18,7 @@ from mdm_core import Redactor
 
 from mdm_redaction import AllowRedactor, PersonalRedactor, SecretsRedactor, StandardRedactor, corpus
 from mdm_redaction.detector import Detector, Span
+from mdm_redaction.doubts import Doubts
 from mdm_redaction.engine import MAX_NUMBER, Engine
 from mdm_redaction.marks import mask
 from mdm_redaction.named import Named
@@ -238,7 +239,7 @@ def _endless(text: str) -> Any:
 def engine_with(find: Any, mark: Any = mask) -> Engine:
     """Make an engine with one detector."""
     detector = Detector("secrets", "test", find, gate="(?s:.)")
-    return Engine(lambda _: False, Named([]), [[detector]], mark, MAX_NUMBER)
+    return Engine(lambda _: False, Named([]), Doubts([]), [[detector]], mark, MAX_NUMBER)
 
 
 class TestFailures:

@@ -14,7 +14,7 @@ from mdm_redaction.vocabulary import ANCHORS
 SIZE = 65_536
 """Bytes of each event, about."""
 
-_PIECES = (
+PIECES = (
     *(
         "a",
         "A",
@@ -67,10 +67,10 @@ def hostile(r: Random, mixtures: int) -> Iterator[tuple[str, dict[str, Any]]]:
     Yields:
         What it is, and the event.
     """
-    for piece in _PIECES:
+    for piece in PIECES:
         yield f"{piece!r} repeated", {"text": (piece * (SIZE // len(piece.encode()) + 1))[:SIZE]}
     for _ in range(mixtures):
-        pieces = r.choices(_PIECES, k=r.randint(2, 6))
+        pieces = r.choices(PIECES, k=r.randint(2, 6))
         length = sum(len(piece.encode()) for piece in pieces) / len(pieces)
         yield f"a mixture of {pieces}", {"text": "".join(r.choices(pieces, k=int(SIZE / length)))}
     yield from _shapes()
