@@ -586,6 +586,7 @@ class TestExitCodes:
     ) -> None:
         """1 for a run that was asked to stop: its summary is shown and written."""
         path = write_pipeline()
+        path.write_text(path.read_text() + '[[trace]]\nuse = "toy.lines"\n')
         command = [sys.executable, "-S", "-m", "mdm_core", "run", str(path), "--set", "source.count=100000000"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(plugin_dir), *core_path])}
         with subprocess.Popen(
@@ -597,10 +598,9 @@ class TestExitCodes:
             text=True,
         ) as running:
             try:
-                _wait_for(toy.parent / "runs/one/run.json")
-                time.sleep(0.2)
+                _wait_for(toy.parent / "runs/one/traces.jsonl")
                 running.send_signal(number)
-                out, err = running.communicate(timeout=20)
+                out, err = running.communicate(timeout=60)
             finally:
                 running.kill()
         assert running.returncode == 1, err
@@ -786,8 +786,8 @@ def _without(section: str) -> str:
 
 
 def _wait_for(path: Path) -> None:
-    until = time.monotonic() + 20
-    while not path.exists():
+    until = time.monotonic() + 60
+    while not (path.exists() and path.stat().st_size):
         assert time.monotonic() < until, f"{path} does not appear"
         time.sleep(0.02)
 
