@@ -86,22 +86,22 @@ class TestLatency:
         """Zero, not an error."""
         assert Tally().latency(0.5) == 0
 
-    @given(st.lists(st.integers(0, 9_999), min_size=1, max_size=300), st.sampled_from([0.01, 0.5, 0.9, 0.99, 1.0]))
+    @given(st.lists(st.integers(0, 255), min_size=1, max_size=300), st.sampled_from([0.01, 0.5, 0.9, 0.99, 1.0]))
     def test_it_is_the_percentile(self, latencies: list[int], share: float) -> None:
-        """The smallest value that at least this share does not exceed, exact below ten milliseconds."""
+        """The smallest value that at least this share does not exceed, exact where decisions are fast."""
         tally = counted(*(decision(Action.HOLD, us=us) for us in latencies))
         wanted = min(x for x in latencies if sum(y <= x for y in latencies) >= share * len(latencies))
         assert wanted == tally.latency(share)
 
-    @pytest.mark.parametrize(("us", "told"), [(9_999, 9_999), (10_000, 10_000), (10_999, 10_000), (1_234_567, 1234000)])
-    def test_long_ones_are_told_in_whole_milliseconds(self, us: int, told: int) -> None:
-        """So that the table stays small however long a run is."""
-        assert told == counted(decision(Action.HOLD, us=us)).latency(0.5)
+    @given(st.integers(0, 10**9))
+    def test_long_ones_are_told_to_within_a_percent(self, us: int) -> None:
+        """And none is told as longer than it was."""
+        assert us * 0.992 <= counted(decision(Action.HOLD, us=us)).latency(0.5) <= us
 
     def test_the_table_stays_small(self) -> None:
-        """A million different latencies are at most some ten thousand entries."""
-        tally = counted(*(decision(Action.HOLD, us=us) for us in range(0, 1_000_000, 97)))
-        assert len(tally._latencies) <= 10_000 / 97 + 1_000
+        """However long a run is, and however different its latencies are, up to a minute."""
+        tally = counted(*(decision(Action.HOLD, us=1.001**n) for n in range(18_000)))
+        assert len(tally._latencies) <= 256 + 128 * 18
 
 
 class TestSummary:
