@@ -6,12 +6,16 @@ import signal
 import threading
 from pathlib import Path
 
-from mdm_core.errors import StageError
+from mdm_core.errors import MdmError, StageError
 from mdm_core.values import Failure
 
 
 class BreakOff(BaseException):
     """Base of what core raises into a component to break it off. It passes through every component."""
+
+
+class ProcessDied(MdmError):
+    """The process of an isolated component ended in the middle of a call."""
 
 
 def not_of_ours(error: BaseException) -> None:

@@ -23,7 +23,8 @@ from typing import Any
 
 from mdm_core.channel import Answer, Blueprint, Channel, Request, Returned, Start, context_of, key_of
 from mdm_core.contracts import Component
-from mdm_core.errors import ContractError, MdmError
+from mdm_core.errors import ContractError
+from mdm_core.failures import ProcessDied
 from mdm_core.kinds import KINDS
 from mdm_core.lifecycle import name_of, with_children
 from mdm_core.log import get_logger
@@ -39,10 +40,6 @@ _CHILD = (
     "import sys; sys.path[:] = sys.argv[3:]; "
     "from mdm_core.isolated import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
-
-
-class ProcessDied(MdmError):
-    """The process of an isolated component ended in the middle of a call."""
 
 
 def isolate(component: Component, blueprint: Blueprint) -> None:

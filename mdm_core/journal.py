@@ -113,7 +113,7 @@ class Command(Entry, frozen=True, tag="command"):
 
 
 class TimedOut(Entry, frozen=True, tag="timeout"):
-    """A component that took too long.
+    """A component that took too long, or whose process died.
 
     Attributes:
         step: The decision's number, or None while a receipt or command was learned from.

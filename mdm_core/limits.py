@@ -1,4 +1,7 @@
-"""Time limits of the stages of a decision: what took too long leaves no mark, and is built anew or left out a while."""
+"""Time limits of the stages of a decision: what took too long leaves no mark, and is built anew or left out a while.
+
+Also where the process of an isolated component died, for neither comes again by itself when events are decided again.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ import msgspec
 from mdm_core.alarm import TimeIsUp, call_within
 from mdm_core.contracts import Component
 from mdm_core.errors import SwitchedOff, TimedOut
-from mdm_core.lifecycle import rebuild, with_children
+from mdm_core.failures import ProcessDied
+from mdm_core.lifecycle import is_isolated, rebuild, with_children
 from mdm_core.log import get_logger
 from mdm_core.state import Key, KeyedState, states_of
 from mdm_core.values import Build, Context, Decided, Executed, Fact, Settled
@@ -27,7 +31,7 @@ Call: TypeAlias = tuple[int | None, str, str, int | None]
 
 @attrs.frozen
 class Overrun:
-    """A component took too long, or was switched off because it often did.
+    """A component took too long, was switched off because it often did, or its process died.
 
     Attributes:
         step: The decision's number, or None while a receipt or command was learned from.
@@ -96,6 +100,7 @@ class Limits:
         off_after: Time-outs in a row, one a decision, after which a component is switched off.
         off_for: Number of decisions for which it is.
         build: The surroundings in which components are built anew.
+        timed: Whether there is any limit; if not, there are only processes that may die.
         recorded: What took too long in the run that is decided again, each call to its reason code; None in a run.
         overruns: What took too long, until somebody takes it.
     """
@@ -104,6 +109,7 @@ class Limits:
     off_after: int
     off_for: int
     build: Build
+    timed: bool = True
     recorded: Mapping[Call, str] | None = None
     overruns: list[Overrun] = attrs.field(factory=list)
     _deadline: float | None = attrs.field(init=False, default=None)
@@ -121,6 +127,8 @@ class Limits:
             name: Its name in the pipeline.
             method: The method, whose last argument is the context.
         """
+        if not self._concerns(component):
+            return method
         patient = self._patient(component, name)
 
         def call(*arguments: Any) -> Any:
@@ -136,7 +144,8 @@ class Limits:
             extract: The first extractor's method, under its limit.
             extractors: All of them.
         """
-        states = [s for e in extractors for c in with_children(e) for s in states_of(c).values()]
+        parts = (c for e in extractors for c in with_children(e)) if self.timed else ()
+        states = [s for part in parts for s in states_of(part).values()]
 
         def call(event: Any, context: Context) -> Any:
             self._deadline = None if self.timeout_ms is None else time.perf_counter() + self.timeout_ms / 1000
@@ -154,8 +163,10 @@ class Limits:
             name: Its name in the pipeline.
             observe: The method.
         """
+        if not self._concerns(component):
+            return observe
         patient = self._patient(component, name)
-        states = list(states_of(component).values())
+        states = list(states_of(component).values()) if self.timed else []
 
         def call(fact: Fact) -> None:
             which: Call
@@ -185,7 +196,7 @@ class Limits:
             patient.lateness = saved.get(patient.name, patient.lateness)
 
     def _call(self, patient: _Patient, which: Call, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        step, stage, _, _ = which
+        step, stage, name, seq = which
         if (self._step + 1 if step is None else step) < patient.lateness.off_until:
             raise SwitchedOff(f"{stage}_switched_off")
         patient.lateness.ask(self._step if step is None else step)
@@ -199,6 +210,11 @@ class Limits:
                 return self._within(seconds, method, *arguments)
             except TimeIsUp:
                 pass
+            except ProcessDied:
+                code = _died(stage)
+        if code == _died(stage):
+            self.overruns.append(Overrun(step, stage, name, code, seq))
+            raise ProcessDied
         self._overrun(patient, which, code)
         raise TimedOut(code)
 
@@ -236,8 +252,15 @@ class Limits:
         for state, key, data in (*self._extracted, *self._learned):
             state.put_back(key, data)
 
+    def _concerns(self, component: Component) -> bool:
+        return self.timed or is_isolated(component)
+
     def _patient(self, component: Component, name: str) -> _Patient:
         return self._patients.setdefault(id(component), _Patient(component, name))
+
+
+def _died(stage: str) -> str:
+    return f"{stage}_error:{ProcessDied.__name__}"
 
 
 def _before(states: Iterable[KeyedState[Any]], key: Key) -> list[_Before]:

@@ -22,7 +22,7 @@ from mdm_core.config import PipelineOptions, load_config
 from mdm_core.contracts import Component, FeatureExtractor, Modulator, ProposalModel
 from mdm_core.decision import Decision
 from mdm_core.errors import ConfigError, InvalidEvent
-from mdm_core.lifecycle import close_all, open_all
+from mdm_core.lifecycle import close_all, is_isolated, open_all
 from mdm_core.limits import Limits
 from mdm_core.plugins import Registry
 from mdm_core.shadow import Shadow, ShadowParts
@@ -131,8 +131,10 @@ class Pipeline:
         self._get_time = getter(timestamp) if timestamp is not None else None
         self._get_id = getter(id) if id is not None else None
         self._to_ms = to_ms(timestamp_unit)
-        limited = timeout_ms is not None or any(c.timeout_ms is not None for c in self.components())
-        self.limits = Limits(timeout_ms, switch_off_after, switch_off_for, self.build) if limited else None
+        timed = timeout_ms is not None or any(c.timeout_ms is not None for c in self.components())
+        self.limits: Limits | None = None
+        if timed or any(map(is_isolated, self.components())):
+            self.limits = Limits(timeout_ms, switch_off_after, switch_off_for, self.build, timed)
         self._open()
         sizes = Sizes(max_features, max_text)
         for arm in self.arms():

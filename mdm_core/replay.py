@@ -29,7 +29,7 @@ class RecordedInputs:
         entries: The run's journal.
 
     Attributes:
-        timeouts: Calls of components that took too long, each with its reason code.
+        timeouts: Calls of components that took too long, or whose process died, each with its reason code.
         unapplied: Inputs that the run wrote down and ended before it learned of them.
     """
 
@@ -78,14 +78,14 @@ class Replay:
         run_id: Id of the run.
 
     Raises:
-        ReplayFailed: The run had time limits, and the pipeline has none.
+        ReplayFailed: The run had time limits or isolated components, and the pipeline has neither.
     """
 
     def __init__(self, pipeline: Pipeline, inputs: RecordedInputs, run_id: str) -> None:
         if pipeline.limits is not None:
             pipeline.limits.recorded = inputs.timeouts
         elif inputs.timeouts:
-            raise ReplayFailed("the journal tells of time-outs, and the pipeline has no time limits")
+            raise ReplayFailed("the journal tells of time-outs or processes that died, and the pipeline has neither")
         self._pipeline = pipeline
         self._inputs = inputs
         self._run_id = run_id

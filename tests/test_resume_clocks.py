@@ -1,4 +1,4 @@
-"""What depends on clocks is taken from the record when a run is gone on with: the wall clock, and who took too long."""
+"""What does not come again is taken from the record when a run is gone on with: the wall clock, time-outs, deaths."""
 
 from __future__ import annotations
 
@@ -114,3 +114,22 @@ class TestTimeOuts:
             if machine.dies(f"r-{at}", at) and machine.has_begun(f"r-{at}"):
                 machine.resume_and_die(f"r-{at}")
                 assert whole == machine.outcome(f"r-{at}"), calls[at - 1]
+
+
+class TestProcessesThatDied:
+    def test_are_taken_from_the_record(self, make_machine: Make) -> None:
+        """A process that had died before the crash had died, though it would live now; each is recorded once."""
+        machine = make_machine(*IDEMPOTENT, 'model.isolate="process"', "durability.checkpoint_events=5000")
+        dies = machine.folder / "dies"
+        machine.settings.append(f'model.dies="{dies}"')
+        dies.touch()
+        assert machine.dies("r", 110)
+        known = [(e.step, e.code) for e in machine.journal("r") if isinstance(e, TimedOut)]
+        assert len(known) > 1
+        assert {"model_error:ProcessDied"} == {code for _, code in known}
+        dies.unlink()
+        machine.resume_and_die("r")
+        check_accounts(machine, "r")
+        packets = [p for p in machine.lines("r", "traces.jsonl") if "mdm.fail_closed" in p["external"]]
+        assert known == [(p["step"], p["mismatch"]["reason_codes"][0]) for p in packets]
+        assert known == [(e.step, e.code) for e in machine.journal("r") if isinstance(e, TimedOut)]

@@ -137,9 +137,13 @@ class Model(ProposalModel):
     bias: float = option(0.0, help="added to the confidence")
     weights: Path | None = option(None, help="a file that the model is read from")
     every: int = option(3, help="acts at every event whose number is divisible by this")
+    dies: str = option("", help="while this file exists, the process ends at every fortieth event")
 
     def propose(self, features: Features, context: Context) -> Proposal:
-        acts = int(features["n"] or 0) % self.every == 0
+        number = int(features["n"] or 0)
+        if self.dies and number % 40 == 3 and Path(self.dies).exists():
+            os._exit(3)
+        acts = number % self.every == 0
         confidence = min(1.0, context.random.random() + self.bias)
         return Proposal(Action.ACT if acts else Action.HOLD, confidence, ["r"], {"total": features["total"]})
 
