@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import attrs
 import pytest
 from crash_machine import IDEMPOTENT, NEITHER, RESOLVES, Machine, check_accounts, differences, moments
 
@@ -98,3 +99,27 @@ class TestKilledAgain:
                 continue
             machine.resume_and_die(run_id, 9, 30, 20)
             check_accounts(machine, run_id)
+
+
+class TestSourceThatFailed:
+    @pytest.mark.parametrize("broker", [IDEMPOTENT, RESOLVES, NEITHER])
+    @pytest.mark.parametrize("group", [1, 64])
+    def test_it_is_gone_on_with(self, make_machine: Make, broker: list[str], group: int) -> None:
+        """What was held is not acted upon until the run is gone on with; then it is as if nothing had failed."""
+        machine = make_machine(*broker, f"pipeline.group={group}", "broker.most=1e9")
+        assert 0 == machine.run("whole").code
+        whole, effects = machine.outcome("whole"), machine.effects().total()
+        machine.forget_world()
+        broken = machine.folder / "broken"
+        machine.settings.append(f'source.breaks="{broken}"')
+        broken.touch()
+        assert (1, "source crash.numbers failed: ValueError") == attrs.astuple(machine.run("r"))[:2]
+        assert ("failed", len(machine.packets("r"))) == tuple(machine.summary("r")[k] for k in ("status", "decided"))
+        assert machine.effects().total() < effects
+        broken.unlink()
+        machine.resume_and_die("r")
+        check_accounts(machine, "r")
+        gone_on = machine.outcome("r")
+        assert whole.done == gone_on.done
+        assert (whole.packets, whole.letters) == (gone_on.packets, gone_on.letters)
+        assert {"source_error:ValueError": 1} == machine.summary("r")["errors"]

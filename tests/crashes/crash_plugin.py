@@ -62,6 +62,7 @@ class Numbers(DataSource):
     nap: str = option("", help="file that says how many milliseconds each event takes to come, if it is there")
     keys: int = option(7, help="number of different keys, about")
     commands: str = option("", help="file names begin so that tell which commands were given; none without it")
+    breaks: str = option("", help="while this file exists, it fails after half of the events")
     _after: int = attrs.field(init=False, default=-1)
     _run_dir: Path | None = attrs.field(init=False, default=None)
 
@@ -73,6 +74,8 @@ class Numbers(DataSource):
         for n in range(self._after + 1, self.count):
             if nap_s:
                 time.sleep(nap_s)
+            if self.breaks and n == self.count // 2 and Path(self.breaks).exists():
+                raise ValueError("canary")
             if self.commands and n in _COMMANDS:
                 self._command(_COMMANDS[n])
             if n % 17 == 5:
