@@ -699,6 +699,18 @@ class TestCommands:
             "mdm: command 'greet' is claimed by mdm-greet 1.0.0 and other 1.0.0; uninstall all but one of them\n"
         )
 
+    def test_help_says_what_their_distributions_are(self, install: Install, mdm: CommandLine) -> None:
+        """The sentence that a distribution says of itself is shown once, though nothing of it is imported."""
+        directory = install("greet", {"my_commands": "1 / 0"}, group="mdm.commands", value="my_commands:greet")
+        (directory / "mdm_greet-1.0.0.dist-info" / "entry_points.txt").write_text(
+            "[mdm.commands]\ngreet = my_commands:greet\nwave = my_commands:wave\n"
+        )
+        with (directory / "mdm_greet-1.0.0.dist-info" / "METADATA").open("a") as file:
+            file.write("Summary: Says hello to people\n")
+        shown = [line.split(None, 1) for line in mdm("--help").stdout.splitlines()]
+        assert ["wave", "From mdm-greet 1.0.0."] in shown
+        assert 1 == shown.count(["mdm-greet", "Says hello to people"])
+
     def test_none_of_ours_can_be_taken(self, install: Install, mdm: CommandLine) -> None:
         """A plugin cannot put itself in the place of one of core's commands."""
         install("runs", {"my_commands": COMMAND}, group="mdm.commands", value="my_commands:greet")

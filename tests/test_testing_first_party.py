@@ -24,10 +24,20 @@ from mdm_core.testing.catalogue import CHECKS
 from mdm_core.testing.importing import import_alone
 from mdm_core.testing.material import START_MS
 from mdm_core.testing.running import outcome
+from mdm_core.testing.subject import find
 
 ROOT = Path(__file__).parents[1]
 FIRST_PARTY = ("dmc", "flights", "guards", "http", "private", "redaction", "reference", "trace-jsonl")
 CHECKED: set[str] = set()
+DOMAINS = {
+    "api-limits": "api_limits",
+    "content": "moderation",
+    "parking": "parking",
+    "robotics": "robotics",
+    "trading": "trading",
+}
+# What the tests of the examples make themselves, and how it stands in their checks.
+MADE = {"api-limits.relays": "First,", "content.mail": "First,", "trading.sides": "sides,"}
 
 LINES = "".join(f'{{"key": "k{n % 3}", "n": {n}, "text": "naïve 🤖"}}\n' for n in range(25))
 TABLE = "key,n,text\n" + "".join(f"k{n % 3},{n},t{n}\n" for n in range(25))
@@ -47,6 +57,10 @@ TOKEN = "0123456789abcdef0123"
 TRACE_SKIPS = {
     "secrets-declared": "signing_key names a file, and the sink refuses the key itself in its place",
 }
+
+
+def quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def checked(name: str, options: dict[str, Any] | None = None, *, component: Any = None, **rest: Any) -> Any:
@@ -218,3 +232,18 @@ class TestCoverage:
         registry = Registry(blocked=())
         components = {c.id for name in FIRST_PARTY for c in registry.components(name).values()}
         assert components == CHECKED
+
+    @pytest.mark.parametrize("plugin", DOMAINS)
+    def test_every_component_of_a_domain_is_checked(self, plugin: str) -> None:
+        """Nor is one of the examples left out, whose own tests check them."""
+        tests = sorted((ROOT / "examples" / DOMAINS[plugin] / "tests").glob("*.py"))
+        text = "".join("".join(path.read_text(encoding="utf-8").split()) for path in tests)
+        components = {c.id for c in Registry(blocked=()).components(plugin).values()}
+        assert [] == [name for name in components if f"mdm_check({MADE.get(name, quoted(name))}" not in text]
+
+    @pytest.mark.parametrize("name", sorted(MADE))
+    def test_what_the_examples_make_themselves_imports_without_deeds(self, name: str) -> None:
+        """Of a component that is not checked by its id, plugin and module are looked at here."""
+        subject = Subject.of(name)
+        assert "passed" == outcome(CHECKS["light-import"], subject).status
+        assert () == import_alone(find(name).load().__module__).deeds

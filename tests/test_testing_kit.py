@@ -150,6 +150,11 @@ class TestPipelineFactory:
         with pytest.raises(UsageError, match="a pipeline has one model"):
             make_pipeline(Always(), Always())
 
+    def test_refuses_components_by_name(self) -> None:
+        """What a component is, it says itself."""
+        with pytest.raises(UsageError, match="modulators: give components as they are, one after the other"):
+            make_pipeline(modulators=[SoundGuard()])
+
 
 class TestClock:
     def test_moves_when_it_is_told(self, mdm_clock: FakeClock, mdm_pipeline: Callable[..., Pipeline]) -> None:

@@ -82,6 +82,10 @@ class Commands(click.Group):
         rows += [(name, _from(claims)) for name, claims in sorted(origins.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+        plugins = {claim.distribution: _summary(claim) for claims in origins.values() for claim in claims}
+        if told := sorted((name, summary) for name, summary in plugins.items() if summary):
+            with formatter.section("Where commands come from; `mdm COMMAND --help` tells what each does"):
+                formatter.write_dl(told)
 
 
 class _Extended(click.Group):
@@ -118,6 +122,14 @@ def _theirs() -> dict[str, list[Plugin]]:
 
 def _from(claims: list[Plugin]) -> str:
     return f"From {' and '.join(dict.fromkeys(map(str, claims)))}."
+
+
+def _summary(plugin: Plugin) -> str:
+    entry = plugin.entry_point
+    try:
+        return str(entry.dist.metadata["Summary"] or "") if entry and entry.dist else ""
+    except Exception:  # metadata that is broken must not break the help
+        return ""
 
 
 def _alone(command: click.Command, added: dict[str, list[Plugin]]) -> click.Command:

@@ -47,7 +47,7 @@ def make_pipeline(*components: Component, **options: Any) -> Pipeline:
         The pipeline, opened.
 
     Raises:
-        UsageError: There are two models, or a component that decides nothing.
+        UsageError: There are two models, a component that decides nothing, or components by name.
         ConfigError: A component cannot be opened.
     """
     features = [c for c in components if isinstance(c, FeatureExtractor)]
@@ -58,6 +58,8 @@ def make_pipeline(*components: Component, **options: Any) -> Pipeline:
     for component in components:
         if not isinstance(component, FeatureExtractor | ProposalModel | Modulator):
             raise UsageError(f"a {type(component).__name__} takes no part in deciding; give it to Run instead")
+    if parts := sorted({"features", "model", "modulators"} & {*options}):
+        raise UsageError(f"{', '.join(parts)}: give components as they are, one after the other, without a name")
     settings = {"key": "key", "timestamp": "timestamp_ms", **options}
     return Pipeline(
         features=features or [Flat()], model=models[0] if models else Always(), modulators=modulators, **settings
