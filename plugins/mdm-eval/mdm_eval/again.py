@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,10 +11,12 @@ from mdm_core.journal import Answered, Command, Ended
 from mdm_core.limits import Call
 from mdm_core.replay import Replay
 
-from mdm_eval.comparing import Packet, Redact, same_order
+from mdm_eval.comparing import Packet, Redact, other_params, same_order
 from mdm_eval.facts import StreamedInputs
 
 _DONE = Receipt("done")
+_MADE_BY = {"alternatives": {"model", "modulator"}}
+"""What is asked in a stage that is not named after it: what might have been proposed, and what guards say of that."""
 
 
 class JournalEnds(MdmError):
@@ -40,6 +43,8 @@ class Again(Replay):
         recorded: Orders for which the recorded answers serve.
         assumed: Orders for which ``done`` is assumed.
         unused: Recorded answers to orders that are not given now.
+        other_params: Parameter to the orders that are the run's but for their parameters, this one among those that
+            differ; ``done`` is assumed for them too.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Again(Replay):
         self._answers = answers
         self._assumed: list[tuple[int, Order, int | None]] = []
         self.recorded = self.assumed = self.unused = 0
+        self.other_params: Counter[str] = Counter()
 
     def decide_again(self, event: Event, position: Position, packet: Packet | None) -> Decision:
         """Decide about the next event.
@@ -120,6 +126,8 @@ class Again(Replay):
         del self._orders[decision.step]
         if self._answers:
             self.assumed += 1
+            if self._answered and packet is not None:
+                self.other_params.update(other_params(packet, decision, self.redact))
             self._assumed.append((decision.step, order, now_ms))
 
     def _due(self, step: int, before: int) -> Iterator[Executed]:
@@ -144,7 +152,7 @@ class _Timeouts(Mapping[Call, str]):
 
     def __getitem__(self, call: Call) -> str:
         _, stage, _, seq = call
-        if stage in self._unlike or (seq and self._unlike):
+        if self._unlike & _MADE_BY.get(stage, {stage}) or (seq and self._unlike):
             raise KeyError(call)
         return self._recorded[call]
 

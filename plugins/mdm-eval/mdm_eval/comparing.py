@@ -67,11 +67,32 @@ def same_order(packet: Packet, decision: Decision, redact: Redact) -> bool:
         decision: The one made again.
         redact: What packets went through before they were recorded.
     """
-    final, decided = packet["final_action"], decision.final
-    if not final["allowed"] or final["action"] != decided.action._value_ or decided.action is Action.HOLD:
+    params = decision.final.params or {}
+    if not _same_action(packet, decision):
         return False
-    params = decided.params or {}
-    return params == final["params"] or alike(redact({"params": params}).get("params"), final["params"])
+    recorded = packet["final_action"]["params"]
+    return bool(params == recorded) or alike(redact({"params": params}).get("params"), recorded)
+
+
+def other_params(packet: Packet, decision: Decision, redact: Redact) -> list[str]:
+    """Name the parameters in which a decision that acts differs from the recorded one, if the action is the same.
+
+    Args:
+        packet: The recorded one.
+        decision: The one made again.
+        redact: What packets went through before they were recorded.
+    """
+    recorded = packet["final_action"]["params"]
+    if not _same_action(packet, decision) or not isinstance(recorded, Mapping):
+        return []
+    now = redact({"params": decision.final.params or {}}).get("params", {})
+    names = dict.fromkeys((*recorded, *now))
+    return [name for name in names if name not in now or name not in recorded or not alike(now[name], recorded[name])]
+
+
+def _same_action(packet: Packet, decision: Decision) -> bool:
+    final, action = packet["final_action"], decision.final.action
+    return bool(final["allowed"] and final["action"] == action._value_ and action is not Action.HOLD)
 
 
 def alike(now: Any, recorded: Any) -> bool:

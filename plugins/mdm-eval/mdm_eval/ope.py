@@ -24,7 +24,7 @@ from mdm_eval.ope_estimators import (
 from mdm_eval.ope_logged import ACTIONS, HOLD, Logged, Logging
 from mdm_eval.ope_overlap import Overlap, overlap_of
 from mdm_eval.ope_regression import MakeModel, boosted, cross_fitted
-from mdm_eval.rebuilding import changed_files, changed_options, changed_versions
+from mdm_eval.rebuilding import changed_files, changed_options, changed_versions, not_known
 from mdm_eval.session import Session, Wanted
 from mdm_eval.trying import Progress, Trial, Trying, Visit
 
@@ -85,6 +85,7 @@ class OffPolicy:
         run_id: Id of the run.
         trial: How it was tried out.
         changed: Options that are not those of the run: where, before, now.
+        not_known: Options of which the run has recorded a mark, so that what is tried out may be another.
         files: Files that have changed since the run.
         versions: Distributions of which another version is installed: what the run had, and what is there.
         unit: ``cost`` or ``value``, of which all figures are, per decision.
@@ -100,6 +101,7 @@ class OffPolicy:
     run_id: str
     trial: Trial
     changed: list[tuple[str, Any, Any]]
+    not_known: list[str]
     files: list[str]
     versions: dict[str, tuple[str, str | None]]
     unit: str
@@ -152,6 +154,7 @@ def off_policy(past: PastRun, wanted: Wanted, worth: Worth, progress: Progress |
         past.directory.name,
         trial,
         changed_options(past, rebuilt),
+        not_known(past, rebuilt),
         changed_files(past, rebuilt),
         changed_versions(past),
         worth.unit,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import attrs
+import msgspec
 from mdm_core import FeatureExtractor, PastRun, Pipeline, Redactor, UsageError
 from mdm_core import __version__ as core_version
 from mdm_core.building import PRIVATE, Builder, Built
@@ -19,7 +20,7 @@ from mdm_core.lifecycle import with_children
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plugins import Registry
 from mdm_core.schema import SCHEMA_VERSION
-from mdm_core.wording import spelled
+from mdm_core.wording import KeyPath, spelled, toml_key
 
 from mdm_eval.marks import is_marked
 
@@ -195,16 +196,16 @@ def rebuild(past: PastRun, config: Path | None = None, overrides: Sequence[str] 
     if config is not None:
         return Rebuilt.of(load_config(config, overrides), config.parent)
     recorded = recorded_config(past)
-    document = dict(recorded.document)
-    hidden = list(hidden_options({name: document.get(name) for name in DECIDING}))
-    if hidden:
-        raise UsageError(
-            f"run {past.directory.name!r} has not recorded {', '.join(hidden)}, which is private or was redacted; give "
-            f"the pipeline file: --config PIPELINE.toml"
-        )
-    origins = dict(recorded.origins)
+    document, origins = dict(recorded.document), dict(recorded.origins)
     for override in overrides:
         override_in(document, origins, override)
+    hidden = [*hidden_options({name: document.get(name) for name in DECIDING})]
+    if hidden:
+        raise UsageError(
+            f"run {past.directory.name!r} has not recorded {', '.join(map(spelled, hidden))}, which is private or was "
+            f"redacted; give the pipeline file: --config PIPELINE.toml, or the value: "
+            f"--set {_override(hidden[0])}=VALUE"
+        )
     base_dir = base_dir_of(past)
     if not base_dir.is_dir():
         raise UsageError(
@@ -214,12 +215,15 @@ def rebuild(past: PastRun, config: Path | None = None, overrides: Sequence[str] 
     return Rebuilt.of(Config(recorded.path, document, origins), base_dir)
 
 
-def hidden_options(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Name the options that were recorded as a mark, such as ``model.layers``.
+def hidden_options(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Find the options that were recorded as a mark.
 
     Args:
         value: A part of a recorded configuration.
         path: Where it stands.
+
+    Yields:
+        Where each stands, such as ``("model", "layers")``.
     """
     if isinstance(value, Mapping):
         for key, inner in value.items():
@@ -228,7 +232,43 @@ def hidden_options(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str
         for number, inner in enumerate(value):
             yield from hidden_options(inner, (*path, number))
     elif value == PRIVATE or is_marked(value):
-        yield spelled(path)
+        yield path
+
+
+def not_known(past: PastRun, now: Rebuilt) -> list[str]:
+    """List the options of the deciding part of which nobody can say whether they are those of the run.
+
+    The run has recorded a mark in their place. If the hash of its configuration comes out with what is there now, they
+    are those of the run.
+
+    Args:
+        past: The run.
+        now: What is to be compared with it.
+    """
+    config, there = deepcopy(dict(past.run["config"])), now.resolved()
+    for name in ("features", "modulators"):
+        if isinstance(config.get(name), Mapping):
+            there[name] = there[name][0] if len(there[name]) == 1 else {}
+    hidden = [path for path in hidden_options(config) if _at(config, path) != PRIVATE]
+    for path in hidden:
+        _at(config, path[:-1])[path[-1]] = _at(there, path)  # None elsewhere, as of a secret that is not used
+    same = hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest() == past.run.get("config_sha256")
+    return [] if same else [spelled(path) for path in hidden if path[0] in DECIDING]
+
+
+def _at(value: Any, path: KeyPath) -> Any:
+    """What stands somewhere in a configuration; None if nothing does."""
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _override(path: KeyPath) -> str:
+    """How ``--set`` writes a path."""
+    return ".".join(str(key + 1) if isinstance(key, int) else toml_key(key) for key in path)
 
 
 def redactor_of(past: PastRun) -> Built | None:
@@ -239,11 +279,19 @@ def redactor_of(past: PastRun) -> Built | None:
 
     Raises:
         ConfigError: It cannot be built.
+        UsageError: What it hides was hidden by it.
     """
     config = recorded_config(past)
     table = config.table("redaction")
     if table is None or table.values.get("use") == "none":
         return None
+    hidden = [*hidden_options({"redaction": table.values})]
+    if hidden:
+        raise UsageError(
+            f"run {past.directory.name!r} has not recorded {', '.join(map(spelled, hidden))}: the redactor has hidden "
+            f"its own options in run.json, so nobody can tell what it has hidden in packets; start a new run that does "
+            f"not hide them"
+        )
     builder = Builder(config, Registry())
     built = builder.one_of("redaction")
     builder.finish()

@@ -20,7 +20,7 @@ from mdm_eval.extracting import Confirmed
 from mdm_eval.feeding import Fed, NoSource, Unrecorded
 from mdm_eval.flips import label_of, recorded_label
 from mdm_eval.marks import is_marked, marked_paths
-from mdm_eval.rebuilding import Rebuilt, changed_files, changed_options, changed_versions
+from mdm_eval.rebuilding import Rebuilt, changed_files, changed_options, changed_versions, not_known
 from mdm_eval.session import Session, Wanted, unlike_stages
 
 Progress = Callable[[int], None]
@@ -69,6 +69,7 @@ class ReplayReport:
         flips: What was done and what would be done now, to the number of decisions.
         orders: Orders for which recorded answers served, for which ``done`` was assumed, and answers of no use.
         changed: Options that are not those of the run: where, before, now.
+        not_known: Options of which the run has recorded a mark, so that what is there now may be another.
         files: Files that have changed since.
         versions: Distributions of which another version is installed.
         seconds: How long it took.
@@ -90,6 +91,7 @@ class ReplayReport:
     flips: Counter[tuple[str, str]] = attrs.field(factory=Counter)
     orders: dict[str, int] = attrs.field(factory=dict)
     changed: list[tuple[str, Any, Any]] = attrs.field(factory=list)
+    not_known: list[str] = attrs.field(factory=list)
     files: list[str] = attrs.field(factory=list)
     versions: dict[str, tuple[str, str | None]] = attrs.field(factory=dict)
     seconds: float = 0.0
@@ -141,6 +143,7 @@ class _Attempt:
         self._report = ReplayReport(
             past.directory.name,
             changed=changed_options(past, self._rebuilt),
+            not_known=not_known(past, self._rebuilt),
             files=changed_files(past, self._rebuilt),
             versions=changed_versions(past),
         )

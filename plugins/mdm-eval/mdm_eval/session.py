@@ -21,7 +21,16 @@ from mdm_eval.facts import StreamedInputs
 from mdm_eval.feeding import Fed, Unrecorded, from_source, from_trace, open_source
 from mdm_eval.marks import marked_paths
 from mdm_eval.packets import packets_of
-from mdm_eval.rebuilding import Instead, Rebuilt, base_dir_of, changed_files, changed_options, rebuild, redactor_of
+from mdm_eval.rebuilding import (
+    Instead,
+    Rebuilt,
+    base_dir_of,
+    changed_files,
+    changed_options,
+    not_known,
+    rebuild,
+    redactor_of,
+)
 
 _STAGE_OF = {"features": "features", "model": "model", "modulators": "modulator"}
 _NO_MATTER = ("group", "timeout_ms", "switch_off_after", "switch_off_for", "max_features", "max_text")
@@ -165,7 +174,7 @@ def unlike_stages(past: PastRun, rebuilt: Rebuilt) -> frozenset[str]:
         past: The run.
         rebuilt: What is compared with it.
     """
-    paths = [path for path, _, _ in changed_options(past, rebuilt)]
+    paths = [*(path for path, _, _ in changed_options(past, rebuilt)), *not_known(past, rebuilt)]
     if any(path.startswith("pipeline") and path.partition(".")[2] not in _NO_MATTER for path in paths):
         return frozenset(_STAGE_OF.values())
     if any(path in ("canary", "canary.share", "canary.salt") for path in paths):  # other keys are the canary's

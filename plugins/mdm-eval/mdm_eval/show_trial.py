@@ -17,6 +17,10 @@ class Changed(Protocol):
         """Options that are not those of the run: where, before, now."""
 
     @property
+    def not_known(self) -> Sequence[str]:
+        """Options of which the run has recorded a mark, so that what is tried out may be another."""
+
+    @property
     def files(self) -> Sequence[str]:
         """Files that have changed since the run."""
 
@@ -33,6 +37,8 @@ def change_rows(found: Changed) -> Iterator[tuple[str, str]]:
     """
     for where, old, new in found.changed:
         yield "changed", f"{where} was {old!r} and is {new!r}"
+    for where in found.not_known:
+        yield "not known", f"{where}, of which the run has recorded a mark; what is there now may be another"
     for path in found.files:
         yield "changed", f"the file {path}"
     for name, (before, now) in found.versions.items():

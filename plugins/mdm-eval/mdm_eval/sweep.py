@@ -123,7 +123,7 @@ class Sweep:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it in builtin types."""
-        trial = attrs.asdict(self.trial, filter=attrs.filters.exclude("orders"))
+        trial = attrs.asdict(self.trial, filter=attrs.filters.exclude("orders", "other_params"))
         return {
             "run_id": self.run_id,
             "trial": trial,

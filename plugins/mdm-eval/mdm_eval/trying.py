@@ -46,6 +46,8 @@ class Trial:
         ended: Why it ended before the trace, or an empty text.
         orders: For each configuration, orders for which recorded answers served, for which ``done`` was assumed, and
             answers of no use.
+        other_params: For each configuration, parameter to the orders for which ``done`` was assumed though the run gave
+            them, because this parameter is another.
     """
 
     events: Literal["recorded features", "source", "recorded inputs"]
@@ -55,6 +57,7 @@ class Trial:
     reproduced: int | None = None
     ended: str = ""
     orders: list[dict[str, int]] = attrs.field(factory=list)
+    other_params: list[dict[str, int]] = attrs.field(factory=list)
 
 
 @attrs.frozen
@@ -158,6 +161,7 @@ class Trying:
             raise self._none(trial)
         trial.reproduced = None if engines.own is None else same
         trial.orders = [{"recorded": e.recorded, "assumed": e.assumed, "unused": e.unused} for e in engines.others]
+        trial.other_params = [dict(engine.other_params.most_common()) for engine in engines.others]
         return trial
 
     def _none(self, trial: Trial) -> UsageError:

@@ -18,7 +18,7 @@ from mdm_eval.flips import DENIED, REFUSED, acts, label_of, recorded_label
 from mdm_eval.frame import segment_getter
 from mdm_eval.labels import to_labels
 from mdm_eval.outcomes import read_outcomes
-from mdm_eval.rebuilding import changed_files, changed_options, changed_versions
+from mdm_eval.rebuilding import changed_files, changed_options, changed_versions, not_known
 from mdm_eval.segments import divide
 from mdm_eval.session import Session, Wanted
 from mdm_eval.trying import Progress, Trial, Trying, Visit
@@ -97,6 +97,7 @@ class WhatIf:
         run_id: Id of the run.
         trial: How it was tried out.
         changed: Options that are not those of the run: where, before, now.
+        not_known: Options of which the run has recorded a mark, so that what is tried out may be another.
         files: Files that have changed since the run.
         versions: Distributions of which another version is installed: what the run had, and what is there.
         flips: Decisions that would come out differently, the most frequent kind first.
@@ -110,6 +111,7 @@ class WhatIf:
     run_id: str
     trial: Trial
     changed: list[tuple[str, Any, Any]]
+    not_known: list[str]
     files: list[str]
     versions: dict[str, tuple[str, str | None]]
     flips: list[Flip]
@@ -128,6 +130,7 @@ class WhatIf:
         """All of it in builtin types."""
         told = attrs.asdict(self)
         told["orders"] = told["trial"].pop("orders")[0]
+        told["other_params"] = told["trial"].pop("other_params")[0]
         told["changed"] = [{"option": where, "before": old, "now": new} for where, old, new in self.changed]
         told["versions"] = {name: {"run": old, "installed": new} for name, (old, new) in self.versions.items()}
         for name in ("actions", "denied"):
@@ -182,6 +185,7 @@ def what_if(past: PastRun, wanted: Wanted, question: Question, progress: Progres
         past.directory.name,
         trial,
         changed_options(past, rebuilt),
+        not_known(past, rebuilt),
         changed_files(past, rebuilt),
         changed_versions(past),
         counted.told_flips(),

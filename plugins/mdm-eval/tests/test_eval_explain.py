@@ -606,6 +606,8 @@ class TestCommand:
         runs = guarded.directory / "runs"
         for arguments, expected in (
             (("r", "300"), "run 'r' has no step 300; its steps are 0 to 299"),
+            (("r", "--step", "300"), "run 'r' has no step 300; its steps are 0 to 299"),
+            (("r", "3", "--step", "3"), "give either the number of a decision, or --id with the id of its event"),
             (("r", "--id", "e300"), "run 'r' has decided about no event 'e300'"),
             (("r",), "give either the number of a decision, or --id with the id of its event"),
             (("r", "3", "--id", "e3"), "give either the number of a decision, or --id with the id of its event"),
@@ -613,6 +615,15 @@ class TestCommand:
             said = mdm("explain", *arguments, "--runs-dir", runs)
             assert (2, expected) == (said.code, said.err)
         assert mdm("explain", "nope", "3", "--runs-dir", runs).err.startswith("no run 'nope'")
+        for step in ("e3", "3.5", "-1"):
+            said = mdm("explain", "r", "--runs-dir", runs, "--", step)
+            assert 2 == said.code
+            assert f"'{step}' is no number of a decision, which count from 0; write --id {step} if" in said.err
+
+    def test_step_as_an_option(self, guarded: Made, mdm: Any) -> None:
+        """The number of the decision may be given by name."""
+        run = guarded.directory / "runs/r"
+        assert mdm("explain", run, "3").out == mdm("explain", run, "--step", "3").out
 
     def test_ids(self, tmp_path: Path) -> None:
         """Where ids were redacted or are not read, and where events were refused, that is told."""

@@ -1,4 +1,4 @@
-"""Replay and sweep on the first 20,000 real flights, guarded, against runs of their own."""
+"""Replay and sweep on the first 5,000 real flights, guarded, against runs of their own."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Flights:
 
 class TestReplay:
     def test_every_decision(self, flights: Flights) -> None:
-        """20,000 of 20,000 are the same, each from the source, each order with its recorded answer."""
+        """All of them are the same, each from the source, each order with its recorded answer."""
         past = flights.run()
         acting = sum(action == "ACT" for action, *_ in flights.told())
         denied = sum(not allowed for _, allowed, *_ in flights.told())

@@ -30,6 +30,7 @@ EVENTS = 1_500
 T0 = 1_700_000_000_000
 
 PLUGIN = """\
+import time
 from pathlib import Path
 
 import attrs
@@ -92,6 +93,24 @@ class Chance(ProposalModel):
         return Proposal(Action.ACT if drawn < self.share else Action.HOLD, drawn, ["drawn"], {})
 
 
+@attrs.define
+class Wavering(ProposalModel):
+    '''Cannot say in time what else it might have proposed, unless it is patient.'''
+
+    patient: bool = option(False, help="whether it says at once what else it might have proposed")
+
+    def propose(self, features, context):
+        return self.proposal(Action.ACT if context.random.random() < 0.5 else Action.HOLD)
+
+    def alternatives(self, features, context):
+        if features["amount"] > 8.5 and not self.patient:
+            time.sleep(5)
+        return [(0.5, self.proposal(Action.ACT)), (0.5, self.proposal(Action.HOLD))]
+
+    def proposal(self, action):
+        return Proposal(action, 0.5, ["wavers"], {})
+
+
 @hookimpl
 def mdm_register_brokers(register):
     register("witness", Witness)
@@ -105,6 +124,7 @@ def mdm_register_feature_extractors(register):
 @hookimpl
 def mdm_register_proposal_models(register):
     register("chance", Chance)
+    register("wavering", Wavering)
 """
 
 PIPELINE = """\
@@ -282,10 +302,17 @@ class TestAnswers:
         assert EVENTS == found.trial.reproduced
 
     def test_other_parameters_are_another_order(self, bench: Bench) -> None:
-        """The model's threshold is among the parameters of its orders, so that no recorded answer serves."""
+        """The model's threshold is among the parameters of its orders, so no recorded answer serves, and it is said."""
         past = bench.run()
-        orders = what_if(past, Wanted(None, ("model.threshold=0.51",)), Question()).trial.orders[0]
+        change = "model.threshold=0.51"
+        found = what_if(past, Wanted(None, (change,)), Question())
+        orders = found.trial.orders[0]
         assert (0, True, True) == (orders["recorded"], orders["assumed"] > 0, orders["unused"] > 0)
+        second = bench.run("second", change, "broker.fails=false")
+        both = sum(label(p) == label(q) == "ACT" for p, q in zip(past.packets(), second.packets(), strict=True))
+        assert {"threshold": both} == found.trial.other_params[0]
+        told = bench.mdm("r", "--set", change).stdout
+        assert f"(orders of the run but for a parameter: threshold in {both:,})" in told
 
     def test_without_a_broker(self, bench: Bench) -> None:
         """Where nobody answers in the configuration that is tried out, nothing is assumed."""
@@ -297,6 +324,18 @@ class TestAnswers:
             **found.trial.orders[0],
             "unused": found.trial.orders[0]["unused"] > 0,
         }
+
+    def test_time_outs_of_another_model(self, bench: Bench) -> None:
+        """That the run's model was late to say what else it might have proposed says nothing of another model."""
+        head, tail = PIPELINE.split("[model]\n")
+        model = '[model]\nuse = "whatiftest.wavering"\ntimeout_ms = 20\n\n[[modulators]]'
+        past = bench.run(text=head + model + tail.split("[[modulators]]", 1)[1])
+        late = [p for p in past.packets() if p["external"].get("mdm.fail_closed")]
+        assert {"alternatives_timeout"} == {code for p in late for code in p["mismatch"]["reason_codes"]}
+        found = what_if(past, Wanted(None, ("model.patient=true",)), Question())
+        assert (EVENTS, 0) == (found.trial.reproduced, found.trial.left_out)
+        [flag] = late[0]["mismatch"]["flags"]
+        assert (len(late), 0) == found.denied[flag]
 
 
 class TestFlips:

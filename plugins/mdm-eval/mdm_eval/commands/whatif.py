@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ import click
 from mdm_core.cli.options import echo_json, json_option, run_argument, runs_dir_option
 
 from mdm_eval.show_trial import change_rows, lines, trial_rows
+
+_MOST_PARAMS = 5
 
 if TYPE_CHECKING:
     from mdm_eval.effects import Change, Effects
@@ -80,6 +82,7 @@ def whatif(
 
 
 def _lines(found: WhatIf) -> Iterator[str]:
+    from mdm_eval.show import plain
     from mdm_eval.showing import table
 
     told = f"{found.flipped:,} of {found.trial.decisions:,} decisions would come out differently"
@@ -87,6 +90,10 @@ def _lines(found: WhatIf) -> Iterator[str]:
     yield from lines(chain(change_rows(found), trial_rows(found.trial)))
     orders = found.trial.orders[0]
     yield f"  orders               {orders['recorded']:,} with the recorded answers, {orders['assumed']:,} assumed done"
+    other = found.trial.other_params[0]
+    if other:
+        told = ", ".join(f"{plain(name)} in {number:,}" for name, number in islice(other.items(), _MOST_PARAMS))
+        yield f"                       (orders of the run but for a parameter: {told})"
     yield ""
     yield from table(["", "before", "after"], [(name, *_pair(pair)) for name, pair in found.actions.items()])
     for flip in found.flips:
