@@ -219,7 +219,7 @@ Work: TypeAlias = Callable[..., Worked]
 
 
 @pytest.fixture
-def work(toy: Path, install: Callable[..., Path], tmp_path: Path) -> Work:
+def work(toy: Path, install: Callable[..., Path], tmp_path: Path, slept: list[float]) -> Work:
     """Run over a script with a broker that does this; options of the table ``[execution]``."""
     assert toy.is_dir()
     install("work", {"work_plugin": PLUGIN})
@@ -340,7 +340,6 @@ class TestPending:
         assert [["pending", "failed"], ["pending", "done"], ["pending", "done"]] == [worked.told(n) for n in range(3)]
         assert {"done": 2, "failed": 1} == worked.summary.executions
 
-    @pytest.mark.usefixtures("slept")
     def test_it_is_given_up_also_where_nothing_else_acts(self, work: Work) -> None:
         """What is pending is looked after at every group, whatever is decided."""
         worked = work(ACT, HOLD, 0.1, HOLD, HOLD, HOLD, does=PENDING, total_timeout_ms=50, group=2)
@@ -402,7 +401,6 @@ class TestPending:
         assert {"done": 2} == worked.summary.executions
         assert {f"broker_error:{error.__name__}": 1} == worked.summary.errors
 
-    @pytest.mark.usefixtures("slept")
     def test_one_that_is_overdue(self, work: Work) -> None:
         """Perhaps the broker can tell what came of it; else nobody can, and an answer that comes then is too late."""
         late = Hands.answer(0, DONE)
@@ -411,7 +409,6 @@ class TestPending:
         assert ["resolve 0", "resolve 1"] == Hands.asked
         assert {"unknown": 2} == worked.summary.executions
 
-    @pytest.mark.usefixtures("slept")
     def test_one_that_is_overdue_and_known(self, work: Work) -> None:
         """An order that was carried out is not taken for lost."""
         Hands.resolves = staticmethod(lambda key: DONE)
