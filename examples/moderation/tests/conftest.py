@@ -14,7 +14,8 @@ from mdm_content.packages import MAIL, OFFENCE
 EXAMPLE = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="session")
+# The checks of all components open the source, too, and ask for no fixture.
+@pytest.fixture(scope="session", autouse=True)
 def example() -> Path:
     """The folder of the example, with the packages and the converted model in it."""
     for package in (MAIL, OFFENCE):

@@ -12,7 +12,8 @@ from mdm_robotics.packages import WATCH
 EXAMPLE = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="session")
+# The checks of all components open the source, too, and ask for no fixture.
+@pytest.fixture(scope="session", autouse=True)
 def example() -> Path:
     """The folder of the example, with the package in it."""
     fetch(WATCH, EXAMPLE / "data")
