@@ -131,7 +131,7 @@ class TimedOut(Entry, frozen=True, tag="timeout"):
 
 
 class SwitchedOff(Entry, frozen=True, tag="switched_off"):
-    """A component that took too long too often, and is not asked for a while. It follows from the time-outs.
+    """A component that took too long or died too often, and is not asked for a while. It follows from the time-outs.
 
     Attributes:
         step: The decision after which it is not.

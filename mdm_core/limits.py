@@ -51,12 +51,12 @@ class Overrun:
 
 
 class Lateness(msgspec.Struct):
-    """When a component was asked, and when it was late; part of a checkpoint.
+    """When a component was asked, and when it was late or its process died; part of a checkpoint.
 
     Attributes:
         asked: The last decision in which it was asked.
         asked_before: The last one before that.
-        late: The last decision in which it took too long.
+        late: The last decision in which it did.
         overruns: Decisions in a row in which it did.
         off_until: First decision in which it is asked again.
         broken: Whether it has to be made anew.
@@ -75,7 +75,7 @@ class Lateness(msgspec.Struct):
             self.asked, self.asked_before = step, self.asked
 
     def overrun(self) -> int:
-        """Note that it took too long; give the number of decisions in a row in which it did."""
+        """Note that it was late or died; give the number of decisions in a row in which it was or did."""
         if self.late != self.asked:
             self.overruns = self.overruns + 1 if self.late == self.asked_before else 1
             self.late = self.asked
@@ -97,7 +97,7 @@ class Limits:
 
     Attributes:
         timeout_ms: Limit of a whole decision, or None.
-        off_after: Time-outs in a row, one a decision, after which a component is switched off.
+        off_after: Time-outs and deaths in a row, one a decision, after which a component is switched off.
         off_for: Number of decisions for which it is.
         build: The surroundings in which components are built anew.
         timed: Whether there is any limit; if not, there are only processes that may die.
@@ -196,7 +196,7 @@ class Limits:
             patient.lateness = saved.get(patient.name, patient.lateness)
 
     def _call(self, patient: _Patient, which: Call, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        step, stage, name, seq = which
+        step, stage, _, _ = which
         if (self._step + 1 if step is None else step) < patient.lateness.off_until:
             raise SwitchedOff(f"{stage}_switched_off")
         patient.lateness.ask(self._step if step is None else step)
@@ -212,10 +212,10 @@ class Limits:
                 pass
             except ProcessDied:
                 code = _died(stage)
+        self._note(patient, which, code)
         if code == _died(stage):
-            self.overruns.append(Overrun(step, stage, name, code, seq))
             raise ProcessDied
-        self._overrun(patient, which, code)
+        self._undo(patient)
         raise TimedOut(code)
 
     def _rebuild(self, patient: _Patient) -> None:
@@ -240,15 +240,18 @@ class Limits:
             return left, "decision_timeout"
         return own, f"{stage}_timeout"
 
-    def _overrun(self, patient: _Patient, which: Call, code: str) -> None:
+    def _note(self, patient: _Patient, which: Call, code: str) -> None:
         step, stage, name, seq = which
-        patient.lateness.broken = True
         off_for = self.off_for if patient.lateness.overrun() >= self.off_after else 0
         if off_for:
             patient.lateness.overruns = 0
             patient.lateness.off_until = (self._step if step is None else step) + 1 + off_for
-            _log.warning("%s took too long too often; it is switched off for %d decisions", name, off_for)
+            _log.warning("%s took too long or died too often; it is switched off for %d decisions", name, off_for)
         self.overruns.append(Overrun(step, stage, name, code, seq, off_for))
+
+    def _undo(self, patient: _Patient) -> None:
+        """See to it that what was broken off leaves no mark; a process that died has left none here."""
+        patient.lateness.broken = True
         for state, key, data in (*self._extracted, *self._learned):
             state.put_back(key, data)
 

@@ -664,7 +664,7 @@ class TestDies:
 
     def test_it_may_die_again_and_again(self, pipeline: Callable[..., Pipeline]) -> None:
         """Twenty processes later there is no zombie, no file left open, and the state is what it should be."""
-        made = pipeline("features")
+        made = pipeline("features", **{"pipeline.switch_off_after": 100})
         made.decide(event(0))
         files, children = len(os.listdir("/proc/self/fd")), _children()
         for step in range(1, 21):
@@ -673,6 +673,23 @@ class TestDies:
         assert (files, len(children)) == (len(os.listdir("/proc/self/fd")), len(_children()))
         made.close()
         assert len(children) - 1 == len(_children())
+
+    def test_too_often(self, pipeline: Callable[..., Pipeline]) -> None:
+        """After several deaths in a row it is left out for a while, as after time-outs; starting it takes its time."""
+        made = pipeline("model", **{"pipeline.switch_off_after": 2, "pipeline.switch_off_for": 2})
+        dead, off = ["model_error:ProcessDied"], ["model_switched_off"]
+        decided = [made.decide(asking(step, "model", "exits")).final.reasons for step in range(5)]
+        assert [dead, dead, off, off, dead] == decided
+        assert made.decide(event(6)).failure is None
+        assert made.limits is not None
+        assert [0, 2, 0] == [overrun.off_for for overrun in made.limits.overruns]
+
+    def test_without_time_limits_only_what_may_die_is_watched(self, pipeline: Callable[..., Pipeline]) -> None:
+        """What runs in the run's own process is called as it is."""
+        made = pipeline("modulators.1")
+        assert made.model.propose == made.main._propose
+        (guard, _) = made.main._modulate[0]
+        assert guard != made.modulators[0].modulate
 
     def test_between_two_calls(self, pipeline: Callable[..., Pipeline]) -> None:
         """One that is killed while nobody asks it fails the next decision, and no more."""
