@@ -34,6 +34,7 @@ _COUNTED = re.compile(r"auth|conn|cookie|cred|key|sess|sig|token", re.IGNORECASE
 _FOR_WORDS = re.compile("pass|pw|senha|contrase|wort|secret")
 _ENDS = re.compile(r"[ \t]*(?:[\r\n\x00;,|\"'`})\]&]|\\n|\Z)")
 _LAST_OF_KEY = 80
+_NEW_NAME = (None, None)  # a name that is seen for the first time takes as long as so many other places
 _TELLING = ASKING | BOARD_PARTS | COUNTING
 
 _NO_PASSWORDS = frozenset(
@@ -87,17 +88,21 @@ def assignment_detectors(hides: Hides, extra: Iterable[str] = ()) -> list[Detect
 def _assigned(assignment: re.Pattern[str], hides: Hides) -> Finder:
     def find(text: str) -> Iterator[Span | None]:
         position, lower = 0, lower_case(text)
+        names: set[str] = set()
         while (match := assignment.search(lower, position)) is not None:
-            span = _value(text, match, hides)
+            key = _key(text, match)
+            if key not in names:
+                names.add(key)
+                yield from _NEW_NAME
+            span = _value(text, match, key, hides)
             yield span
             position = match.end() if span is None else max(span[1], match.end())
 
     return find
 
 
-def _value(text: str, match: re.Match[str], hides: Hides) -> Span | None:
+def _value(text: str, match: re.Match[str], key: str, hides: Hides) -> Span | None:
     """The span of what is assigned, if it is a secret by its name and can be one by its form."""
-    key = _key(text, match)
     quote = _QUOTE.match(text, match.end())
     if not _is_secret_name(key, hides):
         return _random_value(text, match, quote) if _is_bare_key(key) else None

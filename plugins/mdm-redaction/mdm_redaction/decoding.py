@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from urllib.parse import unquote
 
-_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _BACKSLASH = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([/\"nrt]))")
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
-_NUL = re.compile(r"%00")
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9A-Fa-f]{1,6}|quot|amp|lt|gt|apos|nbsp|commat|colon|equals);")
 _LAYERS = 3
 _WIDE = re.compile("[\uff01-\uff5e]")
@@ -27,8 +25,8 @@ def decoded(text: str) -> str:
     """
     for _ in range(_LAYERS):
         before = text
-        if "%" in text and _PERCENT.search(text):
-            text = unquote(_NUL.sub("%01", text))
+        if "%" in text:
+            text = _PERCENT.sub(_characters, text)
         if "\\" in text:
             text = _BACKSLASH.sub(_character, text)
         if "&" in text and _ENTITY.search(text):
@@ -38,6 +36,12 @@ def decoded(text: str) -> str:
         if text == before:
             return before
     return text
+
+
+def _characters(match: re.Match[str]) -> str:
+    # Several times faster than urllib, which takes the whole text apart.
+    code = bytes.fromhex(match.group().replace("%", ""))
+    return code.replace(b"\0", b"\1").decode("utf-8", "replace")
 
 
 def _character(match: re.Match[str]) -> str:

@@ -14,8 +14,8 @@ from mdm_redaction.triage import Triage
 Detectors: TypeAlias = Sequence[Detector]
 _Found: TypeAlias = tuple[int, int, Detector | None]
 
-_LEAST_PLACES = 1200
-_CHARACTERS_A_PLACE = 48
+_LEAST_PLACES = 1800
+_CHARACTERS_A_PLACE = 32
 _ROUNDS = 3
 _LONG = 16_384
 # A long text that wakes more detectors is a list of secrets, or made to take long.
@@ -54,7 +54,7 @@ class Scanner:
     def _has_none(self, joined: str) -> bool:
         detectors = self._triage.of(joined) if self._gate is None else self._gate(joined)
         try:
-            return not (detectors and _found(joined, detectors))
+            return not (detectors and _found(joined, detectors, _Places(len(joined))))
         except Exception:
             return False
 
@@ -63,7 +63,7 @@ class Scanner:
 
         What comes out is looked through again until nothing more is found, so that a second pass has nothing to do. A
         text in which a detector fails, or that never comes to an end, is replaced as a whole; so are all of them if so
-        many places look suspicious that looking at each would take too long.
+        many places look suspicious that looking at each would take too long, in all rounds together.
 
         Args:
             texts: The texts.
@@ -72,23 +72,24 @@ class Scanner:
             What may be written of those that must change.
         """
         now = {text: text for text in texts}
-        long = sum(map(len, now)) > _LONG
+        size = sum(map(len, now))
+        long, places = size > _LONG, _Places(size)
         dirty = list(now)
         for _ in range(_ROUNDS):
-            self._settle(now, dirty, long)
-            dirty = self._decode(now, long)
+            self._settle(now, dirty, long, places)
+            dirty = self._decode(now, long, places)
             if not dirty:
                 break
         now |= dict.fromkeys(dirty, MASK)
         return {text: new for text, new in now.items() if new != text}
 
-    def _settle(self, now: dict[str, str], pending: list[str], long: bool) -> None:
+    def _settle(self, now: dict[str, str], pending: list[str], long: bool, places: _Places) -> None:
         """Redact texts until nothing more is found in what they have become; long ones only as often as time allows."""
         # A mark brings no literal but its own, so that no other detectors can wake up later.
         detectors = self._triage.of(SEPARATOR.join([*(now[text] for text in pending), self._mark(""), ""]))
         rounds = _ROUNDS if not long else 2 if len(detectors) <= _MANY else 1
         for _ in range(rounds):
-            results = self._all({now[text] for text in pending}, detectors)
+            results = self._all({now[text] for text in pending}, detectors, places)
             pending = [text for text in pending if now[text] in results]
             now |= {text: results[now[text]] for text in pending}
             if long:
@@ -98,33 +99,33 @@ class Scanner:
                 return
         now |= dict.fromkeys(pending, MASK)
 
-    def _decode(self, now: dict[str, str], long: bool) -> list[str]:
+    def _decode(self, now: dict[str, str], long: bool, places: _Places) -> list[str]:
         """Take those texts as they are without encoding that show more to hide then, and say which."""
         plain = {text: decoded(new) for text, new in now.items()}
         encoded = {text: new for text, new in plain.items() if new is not now[text]}
         if not encoded:
             return []
         shown = set(encoded.values())
-        found = self._all(shown, self._triage.of(SEPARATOR.join(shown)))
+        found = self._all(shown, self._triage.of(SEPARATOR.join(shown)), places)
         dirty = {text: MASK if long else found[new] for text, new in encoded.items() if new in found}
         now |= dirty
         return [] if long else list(dirty)
 
-    def _all(self, texts: Collection[str], detectors: Detectors) -> dict[str, str]:
+    def _all(self, texts: Collection[str], detectors: Detectors, places: _Places) -> dict[str, str]:
         """What becomes of texts that must change."""
         # What separates the texts must not stand in them.
         safe = {text: text.replace(SEPARATOR, _REPLACED) for text in texts}
-        results = self._together([*dict.fromkeys(safe.values())], detectors)
+        results = self._together([*dict.fromkeys(safe.values())], detectors, places)
         return {text: results[now] for text, now in safe.items() if results.get(now, now) != now}
 
-    def _together(self, texts: Sequence[str], detectors: Detectors) -> dict[str, str]:
+    def _together(self, texts: Sequence[str], detectors: Detectors, places: _Places) -> dict[str, str]:
         joined = SEPARATOR + SEPARATOR.join(texts) + SEPARATOR
         if self._gate is not None:
             detectors = self._gate(joined)
         if not texts or not detectors:
             return {}
         try:
-            redacted = self._redacted(joined, detectors)[1:-1].split(SEPARATOR)
+            redacted = self._redacted(joined, detectors, places)[1:-1].split(SEPARATOR)
             return dict(zip(texts, redacted, strict=True))
         except _TooManyPlaces:
             return {text: MASK for text in texts if len(text) >= _SHORTEST}
@@ -132,10 +133,10 @@ class Scanner:
             if len(texts) == 1:
                 return {texts[0]: MASK}
         half = len(texts) // 2
-        return self._together(texts[:half], detectors) | self._together(texts[half:], detectors)
+        return self._together(texts[:half], detectors, places) | self._together(texts[half:], detectors, places)
 
-    def _redacted(self, text: str, detectors: Detectors) -> str:
-        found = _found(text, detectors)
+    def _redacted(self, text: str, detectors: Detectors, places: _Places) -> str:
+        found = _found(text, detectors, places)
         if not found:
             return text
         parts, end = [], 0
@@ -146,14 +147,20 @@ class Scanner:
         return "".join([*parts, text[end:]])
 
 
-def _found(text: str, detectors: Detectors) -> list[_Found]:
+class _Places:
+    """How many places there is time to look at."""
+
+    def __init__(self, characters: int) -> None:
+        self.left = max(_LEAST_PLACES, characters // _CHARACTERS_A_PLACE)
+
+
+def _found(text: str, detectors: Detectors, places: _Places) -> list[_Found]:
     unmarked = without_marks(text)
     found: list[_Found] = []
-    places = max(_LEAST_PLACES, len(text) // _CHARACTERS_A_PLACE)
     for detector in detectors:
         for span in detector.find(text):
-            places -= 1
-            if places < 0:
+            places.left -= 1
+            if places.left < 0:
                 raise _TooManyPlaces
             if span is not None and (unmarked is text or not _is_marked(text, unmarked, *span)):
                 found.append((*span, detector))

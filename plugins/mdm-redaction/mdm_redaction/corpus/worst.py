@@ -9,12 +9,14 @@ from random import Random
 from typing import Any
 
 import attrs
+import msgspec
 
 from mdm_redaction.corpus.hostile import PIECES, SIZE
 
 Redact = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 _LENGTHS = (3, 7, 12, 30, 100, 500, 3000, 20_000)
+_SIZES = (SIZE, SIZE, SIZE // 2, SIZE // 4, SIZE // 4 - 64, SIZE // 16)
 _KEYS = ("a", "phone", "card_number", "ssn", "key", "email", "value", "note", "clientId")
 _CHARACTERS = "aAzZ019 -_.:/@=+\"'\\%&<>()[]{}$#,;\n\x00éß＠😀"
 _KEPT = 12
@@ -63,6 +65,7 @@ class Recipe:
         shape: Makes an event of the text.
         length: Characters of each text, if there are several.
         key: Under what they stand, if it is under keys.
+        size: Bytes of the event, at most.
     """
 
     pieces: tuple[str, ...]
@@ -70,26 +73,31 @@ class Recipe:
     shape: Callable[[str, Recipe], dict[str, Any]] = _in_one_text
     length: int = 30
     key: str = "a"
+    size: int = SIZE
 
     def event(self, r: Random) -> dict[str, Any]:
-        """Make an event of 64 KiB at most."""
+        """Make an event."""
         least = max(1, min(len(piece.encode("utf-8", "surrogatepass")) for piece in self.pieces))
-        pieces = r.choices(self.pieces, k=SIZE // least + 1)
+        pieces = r.choices(self.pieces, k=self.size // least + 1)
         if self.ordered:
             start = r.randrange(len(self.pieces))
-            pieces = [*self.pieces[start:], *self.pieces * (SIZE // sum(map(len, self.pieces)) + 1)]
-        text = "".join(pieces)[:SIZE].encode("utf-8", "surrogatepass")[:SIZE].decode("utf-8", "ignore")
-        return self.shape(text, self)
+            pieces = [*self.pieces[start:], *self.pieces * (self.size // sum(map(len, self.pieces)) + 1)]
+        text = "".join(pieces)[: self.size].encode("utf-8", "surrogatepass")[: self.size].decode("utf-8", "ignore")
+        event = self.shape(text, self)
+        size = len(msgspec.json.encode(event))
+        return event if size <= self.size else self.shape(text[: len(text) * self.size // size], self)
 
     def changed(self, r: Random) -> Recipe:
         """Change one thing."""
-        change = r.randrange(10)
+        change = r.randrange(12)
         if change == 0:
             return attrs.evolve(self, shape=r.choice(_SHAPES))
         if change == 1:
             return attrs.evolve(self, length=r.choice(_LENGTHS), key=r.choice(_KEYS))
         if change == 2:
             return attrs.evolve(self, ordered=not self.ordered)
+        if change == 3:
+            return attrs.evolve(self, size=r.choice(_SIZES))
         return attrs.evolve(self, pieces=tuple(_changed(list(self.pieces), r)))
 
 
@@ -110,7 +118,7 @@ def _changed(pieces: list[str], r: Random) -> list[str]:
     return pieces
 
 
-def hunt(redact: Redact, r: Random, tries: int) -> Iterator[tuple[float, Recipe]]:
+def hunt(redact: Redact, r: Random, seconds: float) -> Iterator[tuple[float, Recipe]]:
     """Search for the event that takes longest, by hill climbing from the worst of the pieces alone and in mixtures.
 
     Each time is the least of several events of one recipe, each seen for the first time.
@@ -118,7 +126,7 @@ def hunt(redact: Redact, r: Random, tries: int) -> Iterator[tuple[float, Recipe]
     Args:
         redact: The redactor.
         r: The generator.
-        tries: How many recipes to try.
+        seconds: How long to search, in processor time.
 
     Yields:
         Processor time in seconds and recipe, each time that a worse one was found.
@@ -127,15 +135,16 @@ def hunt(redact: Redact, r: Random, tries: int) -> Iterator[tuple[float, Recipe]
     first += [Recipe(tuple(r.choices(PIECES, k=r.randint(2, 6))), r.random() < 0.3, r.choice(_SHAPES)) for _ in PIECES]
     kept = sorted(((_seconds(redact, recipe, r), n, recipe) for n, recipe in enumerate(first)), reverse=True)[:_KEPT]
     yield kept[0][0], kept[0][2]
-    for n in range(tries):
-        slot = r.randrange(len(kept))
+    end, tries = time.process_time() + seconds, 0
+    while time.process_time() < end:
+        tries, slot = tries + 1, r.randrange(len(kept))
         recipe = kept[slot][2].changed(r)
-        seconds = _seconds(redact, recipe, r)
-        if seconds > kept[slot][0]:
+        took = _seconds(redact, recipe, r)
+        if took > kept[slot][0]:
             worst = max(kept)[0]
-            kept[slot] = (seconds, -n, recipe)
-            if seconds > worst:
-                yield seconds, recipe
+            kept[slot] = (took, -tries, recipe)
+            if took > worst:
+                yield took, recipe
 
 
 def _seconds(redact: Redact, recipe: Recipe, r: Random) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import socket
 
 from mdm_redaction.detector import Detector, begins, by_pattern, words_before
 from mdm_redaction.personal.numbers import is_about
@@ -16,13 +16,16 @@ _VERSIONS = frozenset(
 )
 
 
+_LOOPBACK = socket.inet_pton(socket.AF_INET6, "::1")
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]?[0-9]?|[2-9][0-9]?|0)"
 
 
 def _is_ipv4(match: re.Match[str]) -> bool:
     text, start, end = match.string, match.start(), match.end()
+    if not begins(text, start):
+        return False
     parts = match.group().split(".")
-    if not all(part == str(int(part)) and int(part) < 256 for part in parts) or not begins(text, start):
+    if not all(part == str(int(part)) and int(part) < 256 for part in parts):
         return False
     before, after = text[start - 1 : start], text[end : end + 2]
     if before in (".", "-") or after[:1].isalnum() or (after[:1] in ".-" and after[1:].isdigit()):
@@ -39,10 +42,10 @@ def _is_ipv6(match: re.Match[str]) -> bool:
     if not begins(text, start) or text[start - 1 : start] in (":", ".") or after.isalnum() or after == ":":
         return False
     try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
+        packed = socket.inet_pton(socket.AF_INET6, address)
+    except OSError:
         return False
-    return len(address) > 4 and any(c.isdigit() for c in address) and not parsed.is_loopback
+    return len(address) > 4 and any(c.isdigit() for c in address) and packed != _LOOPBACK
 
 
 def ip_detectors() -> list[Detector]:

@@ -57,7 +57,7 @@ def _lone_ids(ids: tuple[NationalId, ...], letters: bool) -> Detector:
     return Detector(
         "national_id",
         "without a word beside them: " + ", ".join(known.name for known in ids),
-        by_pattern(rf"\b{head}(?:{union})(?![A-Za-z0-9])", is_valid),
+        by_pattern(rf"\b(?<![A-Za-z0-9][-._]){head}(?:{union})(?![A-Za-z0-9])", is_valid),
         gate=rf"[^A-Za-z0-9](?:{union})[^A-Za-z0-9]",
         normal=plain_of,
     )

@@ -94,7 +94,7 @@ def phone_detectors() -> list[Detector]:
         Detector(
             "phone",
             "telephone numbers as they are written within a country",
-            by_pattern(rf"(?:{_NATIONAL})(?:(?: ?x|,? ext\.? ?)\d{{1,6}})?", _is_national),
+            by_pattern(rf"(?<![A-Za-z0-9])(?:{_NATIONAL})(?:(?: ?x|,? ext\.? ?)\d{{1,6}})?", _is_national),
             gate=rf"[^0-9A-Za-z](?:{_NATIONAL.replace(chr(92) + '1', '[-. ]')})",
             normal=digits_of,
         ),
