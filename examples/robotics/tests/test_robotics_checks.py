@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from math import sin
 from pathlib import Path
 
+import pytest
 from mdm_core.testing import mdm_check
+
+from mdm_robotics.recordings import read
 
 EXAMPLE = Path(__file__).parent.parent
 CHANNELS = ("ax", "ay", "az", "wx", "wy", "wz")
@@ -28,6 +33,16 @@ JUDGED = [
     }
     for n in range(60)
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once() -> Iterator[None]:
+    """Every check opens the source anew, and the recordings stay the same."""
+    kept = cache(read)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mdm_robotics.sessions.read", lambda wheel, subjects: kept(wheel, tuple(subjects)))
+        yield
+
 
 test_sessions = mdm_check("robotics.sessions", options={"subjects": [8]}, base_dir=EXAMPLE)
 test_motion = mdm_check("robotics.motion", options={"learn_s": 0.2}, events=EVENTS, key="session", base_dir=EXAMPLE)
