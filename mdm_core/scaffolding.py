@@ -20,29 +20,38 @@ PREFIX = "mdm-"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40
 _SHORTEST_HINT = 3
-_PLACEHOLDERS = frozenset(
+# A name made of these alone says nothing.
+_EMPTY_WORDS = frozenset(
     {
         "bar",
         "baz",
+        "broker",
+        "component",
         "demo",
         "example",
+        "features",
         "foo",
         "hello",
+        "model",
+        "modulator",
         "my",
-        "my-plugin",
         "name",
         "new",
-        "new-plugin",
+        "observer",
+        "of",
         "package",
         "plugin",
-        "plugin-name",
+        "redactor",
         "sample",
+        "sink",
+        "source",
         "template",
         "test",
         "tests",
+        "the",
         "todo",
         "untitled",
-        "your-plugin",
+        "your",
     }
 )
 _OURS = frozenset(
@@ -179,7 +188,7 @@ def plugin_name(text: str) -> str:
             f"{text!r} cannot be a plugin's name: use up to {_LONGEST} small letters, digits and single '-', "
             f"beginning with a letter, such as {_like(name)!r}"
         )
-    if name in _PLACEHOLDERS:
+    if _says_nothing(name):
         raise UsageError(f"{text!r} says nothing about the plugin: name it after what it is for, such as 'weather'")
     if name in _OURS:
         raise UsageError(f"{text!r} belongs to mdm itself: name the plugin after what it is for, such as 'weather'")
@@ -233,8 +242,14 @@ def create_plugin(name: str, blueprint: Blueprint, parent: Path) -> list[Path]:
 def _like(name: str) -> str:
     """A name that can be one, as like to this one as it can be."""
     better = re.sub(r"[^a-z0-9]+", "-", re.sub(r"^[^a-z]+", "", name.lower())).strip("-")[:_LONGEST]
-    usable = len(better) >= _SHORTEST_HINT and _NAME.fullmatch(better) and better not in _PLACEHOLDERS | _OURS
+    usable = (
+        len(better) >= _SHORTEST_HINT and _NAME.fullmatch(better) and not _says_nothing(better) and better not in _OURS
+    )
     return better if usable else "weather"
+
+
+def _says_nothing(name: str) -> bool:
+    return all(len(word) < 2 or word.rstrip("0123456789") in _EMPTY_WORDS for word in name.split("-"))
 
 
 def _contents(name: str, blueprint: Blueprint) -> Iterator[tuple[str, str]]:

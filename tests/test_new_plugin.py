@@ -137,7 +137,10 @@ class TestCommand:
             "its tests and its pipeline need mdm-nowhere besides: install that first\n"
         )
 
-    @pytest.mark.parametrize("name", ["foo", "test", "example", "my-plugin", "plugin", "mdm-plugin", "mdm-foo"])
+    @pytest.mark.parametrize(
+        "name",
+        ["foo", "test-2", "example", "my-plugin", "mdm-plugin", "name-of-plugin", "your-new-model", "x", "mdm-y"],
+    )
     def test_refuses_placeholders(self, mdm: CommandLine, tmp_path: Path, name: str) -> None:
         """A name that says nothing would end up in pipelines."""
         ended = mdm("new", "plugin", name, "--kind", "model")
@@ -169,7 +172,7 @@ class TestCommand:
             ("../weather", "weather"),
             ("7days", "days"),
             ("weather-", "weather"),
-            ("a--b", "a-b"),
+            ("air--log", "air-log"),
             ("", "weather"),
             ("wetter\n", "wetter"),
             ("größe", "gr-e"),
