@@ -387,7 +387,7 @@ class TestCommands:
         assert 1 == len(going.attempts())
         assert ["denied"] == [entry.status for entry in read_journal(going.run_dir) if isinstance(entry, Ended)]
         send(going.run_dir, Request("release"))
-        going.wait_for_more()
+        going.wait_for("attempts", 42)
         going.stopped_by(signal.SIGINT)
         assert ["operator_stop", "operator_release"] == [line["event"] for line in going.audit()]
 
