@@ -28,6 +28,24 @@ sys.addaudithook(refuse)
 _BUILD = "from sphinx.cmd.build import main; sys.exit(main(sys.argv[1:]))"
 _LOADS = {"audio", "embed", "iframe", "img", "input", "object", "script", "source", "track", "video"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_FRAMES = """<!doctype html><body><script>
+const wide = [];
+const look = page => new Promise(done => {
+  const frame = document.createElement("iframe");
+  frame.style.width = "320px";
+  frame.onload = () => {
+    if (frame.contentDocument.documentElement.scrollWidth > 320) wide.push(page);
+    frame.remove();
+    done();
+  };
+  frame.src = page;
+  document.body.append(frame);
+});
+(async () => {
+  for (const page of %s) await look(page);
+  document.body.innerHTML = "<pre>" + JSON.stringify(wide) + "</pre>";
+})();
+</script>"""
 _STYLE = re.compile(r"@import\s+[\"']?([^\"';\s]+)|url\(\s*[\"']?([^\"')]+)")
 
 
@@ -166,18 +184,26 @@ class TestOffline:
 class TestInABrowser:
     def test_the_search_works_from_files(self, site: Path, tmp_path: Path) -> None:
         """Opened as a file, without a server, the search finds the page and the section."""
-        address = f"{(site / 'search.html').as_uri()}?q=staleness"
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-        command = [
-            str(CHROMIUM),
-            *flags,
-            f"--user-data-dir={tmp_path}",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            address,
-        ]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+        shown = self._shown(f"{(site / 'search.html').as_uri()}?q=staleness", tmp_path)
         assert "plugins/mdm-guards/README.html#guards-staleness" in shown
+
+    def test_no_page_scrolls_sideways_on_a_telephone(self, site: Path, tmp_path: Path) -> None:
+        """On 320 pixels every page fits; tables and code scroll by themselves. One that is too wide is found."""
+        wide = tmp_path / "wide.html"
+        wide.write_text('<!doctype html><div style="width: 400px">wide</div>', encoding="utf-8")
+        built = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+        frames = tmp_path / "frames.html"
+        frames.write_text(_FRAMES % json.dumps([path.as_uri() for path in [*built, wide]]), encoding="utf-8")
+        shown = self._shown(frames.as_uri(), tmp_path, "--allow-file-access-from-files")
+        assert [wide.as_uri()] == json.loads(shown.partition("<pre>")[2].partition("</pre>")[0])
+        assert len(built) > 40
+
+    @staticmethod
+    def _shown(address: str, folder: Path, *more: str) -> str:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        flags += [f"--user-data-dir={folder / 'browser'}", "--virtual-time-budget=20000", "--dump-dom", *more]
+        command = [str(CHROMIUM), *flags, address]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 class TestLinksOfTheSite:
