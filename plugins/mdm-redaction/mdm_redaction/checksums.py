@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_uppercase
 
 _VERHOEFF_TIMES = (
     *((0, 1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 0, 6, 7, 8, 9, 5), (2, 3, 4, 0, 1, 7, 8, 9, 5, 6)),
@@ -36,8 +37,10 @@ def mod97(text: str) -> bool:
     Args:
         text: Letters in upper case and digits, without spaces; the first four characters count as the last.
     """
-    rearranged = text[4:] + text[:4]
-    return int("".join(str(int(c, 36)) for c in rearranged)) % 97 == 1
+    return int((text[4:] + text[:4]).translate(_LETTER_VALUES)) % 97 == 1
+
+
+_LETTER_VALUES = {ord(letter): str(value) for value, letter in enumerate(ascii_uppercase, 10)}
 
 
 def verhoeff(digits: str) -> bool:

@@ -14,8 +14,8 @@ from mdm_redaction.triage import Triage
 Detectors: TypeAlias = Sequence[Detector]
 _Found: TypeAlias = tuple[int, int, Detector | None]
 
-_LEAST_PLACES = 1800
-_CHARACTERS_A_PLACE = 32
+_LEAST_PLACES = 1600
+_CHARACTERS_A_PLACE = 40
 _ROUNDS = 3
 _LONG = 16_384
 # A long text that wakes more detectors is a list of secrets, or made to take long.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from string import ascii_lowercase, digits
 
 from mdm_redaction.detector import UNBROKEN, Detector
 
 _LEAD = 2
 _RUNS = re.compile(rf"[^\s\"'<>(){{}}\[\]\\;|&\x00]{{{UNBROKEN},}}")
-_LEADS = re.compile(rf"([a-z0-9]{{1,{_LEAD}}})[a-z0-9]*")
 _LEADING = re.compile(rf"[a-z0-9]{{1,{_LEAD}}}")
+_OF_WORDS = (ascii_lowercase + digits).encode()
+_WORDS = bytes(code if code in _OF_WORDS else ord(" ") for code in range(256))
 
 
 class Triage:
@@ -25,7 +27,7 @@ class Triage:
 
     def __init__(self, detectors: Iterable[Detector]) -> None:
         self._all = tuple(detectors)
-        self._anywhere = [n for n, d in enumerate(self._all) if not d.leading]
+        self._anywhere = _by_literals((n, d) for n, d in enumerate(self._all) if not d.leading)
         self._by_lead = _by_lead((n, d) for n, d in enumerate(self._all) if d.leading and not d.unbroken)
         self._unbroken_by_lead = _by_lead((n, d) for n, d in enumerate(self._all) if d.unbroken)
 
@@ -40,12 +42,23 @@ class Triage:
         """
         lower = text.lower()
         runs = " ".join(_RUNS.findall(lower))
-        chosen = {n for n in self._anywhere if not self._all[n].literals or _holds(lower, self._all[n].literals)}
-        leads = {"", *_LEADS.findall(lower)}
+        chosen: set[int] = set()
+        for literals, numbers in self._anywhere.items():
+            if not literals or _holds(lower, literals):
+                chosen.update(numbers)
+        words = lower.encode("utf-8", "surrogatepass").translate(_WORDS).decode().split()
+        leads = {"", *(word[:_LEAD] for word in words)}
         for part, by_lead in ((lower, self._by_lead), (runs, self._unbroken_by_lead)):
             for lead in leads & by_lead.keys():
                 chosen.update(n for literal, n in by_lead[lead] if n not in chosen and literal in part)
         return [self._all[n] for n in sorted(chosen)]
+
+
+def _by_literals(detectors: Iterable[tuple[int, Detector]]) -> dict[tuple[str, ...], list[int]]:
+    found: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for number, detector in detectors:
+        found[detector.literals].append(number)
+    return dict(found)
 
 
 def _by_lead(detectors: Iterable[tuple[int, Detector]]) -> dict[str, list[tuple[str, int]]]:

@@ -1,4 +1,4 @@
-"""A search for the event of 64 KiB that takes longest: it starts with the worst that are known, and changes them."""
+"""A search for the event of at most 64 KiB that takes longest: it starts with what is known to, and changes that."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _MOST_PIECES = 8
 _TRIES = 2
 
 
-def _in_one_text(text: str, _: Recipe) -> dict[str, Any]:
+def _one_text(text: str, _: Recipe) -> dict[str, Any]:
     return {"text": text}
 
 
-def _in_texts(text: str, recipe: Recipe) -> dict[str, Any]:
+def _texts(text: str, recipe: Recipe) -> dict[str, Any]:
     return {"a": _cut(text, recipe.length)}
 
 
-def _in_keys(text: str, recipe: Recipe) -> dict[str, Any]:
+def _keys(text: str, recipe: Recipe) -> dict[str, Any]:
     return dict.fromkeys(_cut(text, recipe.length), 1)
 
 
@@ -44,15 +44,22 @@ def _in_json(text: str, recipe: Recipe) -> dict[str, Any]:
     return {"a": json.dumps(_cut(text, recipe.length))}
 
 
-def _in_json_keys(text: str, recipe: Recipe) -> dict[str, Any]:
-    return {"a": json.dumps(dict.fromkeys(_cut(text, recipe.length), 1))}
+def _keys_in_json(text: str, recipe: Recipe) -> dict[str, Any]:
+    return {"a": json.dumps(_keys(text, recipe))}
 
 
 def _cut(text: str, length: int) -> list[str]:
     return [text[start : start + length] for start in range(0, len(text), length)]
 
 
-_SHAPES = (_in_one_text, _in_one_text, _in_texts, _in_keys, _under_keys, _in_json, _in_json_keys)
+_SHAPES: Mapping[str, Callable[[str, Recipe], dict[str, Any]]] = {
+    "one text": _one_text,
+    "texts": _texts,
+    "keys": _keys,
+    "texts under a key": _under_keys,
+    "texts in JSON": _in_json,
+    "keys in JSON": _keys_in_json,
+}
 
 
 @attrs.frozen
@@ -62,7 +69,7 @@ class Recipe:
     Attributes:
         pieces: What its text is made of.
         ordered: Whether they follow one another as they stand here, else they are drawn.
-        shape: Makes an event of the text.
+        shape: What the text becomes in the event, of ``_SHAPES``.
         length: Characters of each text, if there are several.
         key: Under what they stand, if it is under keys.
         size: Bytes of the event, at most.
@@ -70,7 +77,7 @@ class Recipe:
 
     pieces: tuple[str, ...]
     ordered: bool = False
-    shape: Callable[[str, Recipe], dict[str, Any]] = _in_one_text
+    shape: str = "one text"
     length: int = 30
     key: str = "a"
     size: int = SIZE
@@ -83,15 +90,15 @@ class Recipe:
             start = r.randrange(len(self.pieces))
             pieces = [*self.pieces[start:], *self.pieces * (self.size // sum(map(len, self.pieces)) + 1)]
         text = "".join(pieces)[: self.size].encode("utf-8", "surrogatepass")[: self.size].decode("utf-8", "ignore")
-        event = self.shape(text, self)
+        event = _SHAPES[self.shape](text, self)
         size = len(msgspec.json.encode(event))
-        return event if size <= self.size else self.shape(text[: len(text) * self.size // size], self)
+        return event if size <= self.size else _SHAPES[self.shape](text[: len(text) * self.size // size], self)
 
     def changed(self, r: Random) -> Recipe:
         """Change one thing."""
         change = r.randrange(12)
         if change == 0:
-            return attrs.evolve(self, shape=r.choice(_SHAPES))
+            return attrs.evolve(self, shape=r.choice([*_SHAPES]))
         if change == 1:
             return attrs.evolve(self, length=r.choice(_LENGTHS), key=r.choice(_KEYS))
         if change == 2:
@@ -132,7 +139,9 @@ def hunt(redact: Redact, r: Random, seconds: float) -> Iterator[tuple[float, Rec
         Processor time in seconds and recipe, each time that a worse one was found.
     """
     first = [Recipe((piece,)) for piece in PIECES]
-    first += [Recipe(tuple(r.choices(PIECES, k=r.randint(2, 6))), r.random() < 0.3, r.choice(_SHAPES)) for _ in PIECES]
+    first += [
+        Recipe(tuple(r.choices(PIECES, k=r.randint(2, 6))), r.random() < 0.3, r.choice([*_SHAPES])) for _ in PIECES
+    ]
     kept = sorted(((_seconds(redact, recipe, r), n, recipe) for n, recipe in enumerate(first)), reverse=True)[:_KEPT]
     yield kept[0][0], kept[0][2]
     end, tries = time.process_time() + seconds, 0

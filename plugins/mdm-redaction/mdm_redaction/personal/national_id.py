@@ -53,7 +53,7 @@ def _lone_ids(ids: tuple[NationalId, ...], letters: bool) -> Detector:
         return any(shape.fullmatch(match.group()) and _is_valid(known, match.group()) for shape, known in shapes)
 
     union = "|".join(known.alone for known in ids)
-    head = r"(?=[A-Z]{1,6}[ .-]?\d)" if letters else r"(?=\d(?:[ .+/A-Y-]?\d){6}|[XYZ])"
+    head = r"(?=[A-Z]{1,6}[ .-]?\d)" if letters else r"(?=\d(?:\d|[ .-]\d\d)(?:[ .+/A-Y-]?\d){4}|[XYZ])"
     return Detector(
         "national_id",
         "without a word beside them: " + ", ".join(known.name for known in ids),
