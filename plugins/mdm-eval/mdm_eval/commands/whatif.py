@@ -90,10 +90,6 @@ def _lines(found: WhatIf) -> Iterator[str]:
     yield from lines(chain(change_rows(found), trial_rows(found.trial)))
     orders = found.trial.orders[0]
     yield f"  orders               {orders['recorded']:,} with the recorded answers, {orders['assumed']:,} assumed done"
-    other = found.trial.other_params[0]
-    if other:
-        told = ", ".join(f"{plain(name)} in {number:,}" for name, number in islice(other.items(), _MOST_PARAMS))
-        yield f"                       (orders of the run but for a parameter: {told})"
     yield ""
     yield from table(["", "before", "after"], [(name, *_pair(pair)) for name, pair in found.actions.items()])
     for flip in found.flips:
@@ -102,6 +98,11 @@ def _lines(found: WhatIf) -> Iterator[str]:
         yield f"{flip.before} → {flip.after}: {flip.decisions:,} ({reasons})"
         for example in flip.examples:
             yield f"  {_example(example)}"
+    other = found.trial.other_params[0]
+    if other:
+        yield ""
+        told = ", ".join(f"{plain(name)} in {number:,}" for name, number in islice(other.items(), _MOST_PARAMS))
+        yield f"assumed done though the run gave the order too, with another parameter: {told}"
     if found.denied:
         yield ""
         yield from table(
