@@ -196,7 +196,7 @@ class TestOfARun:
         """People are told how many keys there are, and that few say little."""
         _, text = judged(4)
         assert "Intervals go by the key (4 of them)" in text
-        assert "From so few keys little can be concluded." in text
+        assert "So few may not be like the others." in text
 
     def test_hidden_keys(self, judged: Callable[..., tuple[Any, str]]) -> None:
         """Where redaction makes all keys alike, intervals go by the decision, and it is said."""

@@ -38,7 +38,7 @@ _PREFIX = "mdm.shadow."
 _MAIN = "main"
 _MOST_KEYS = 1000
 FEW_KEYS = 20
-"""Below some twenty keys nobody knows how alike decisions about one key are, and intervals by key are a guess."""
+"""Below some twenty keys a few of them make most of the difference, and intervals by key can be too narrow."""
 
 
 @attrs.frozen
@@ -256,7 +256,7 @@ def told_keys(keys: int | None) -> str:
     told = f"Intervals go by the key ({keys:,} of them), for decisions about one key are alike."
     if keys < 2:
         return f"{told} With one key there is none."
-    return told if keys >= FEW_KEYS else f"{told} From so few keys little can be concluded."
+    return told if keys >= FEW_KEYS else f"{told} So few may not be like the others."
 
 
 def fewest_keys(arms: Sequence[Arm]) -> int | None:
