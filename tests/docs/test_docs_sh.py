@@ -1,7 +1,7 @@
 """Commands that pages show without what they print are run all the same: they are to be found, and to end well.
 
 They stand in blocks ``sh``, and indented in the READMEs of plugins. RUN and OTHER are runs that were made before; what
-is not run here stands in ``LEFT``, with the reason.
+is not run here stands in ``LEFT``, with the reason. So it is with parts of pipeline files and of programs.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from math import exp
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blocks import blocks
 from click.testing import CliRunner
+from mdm_reference import JsonlSource
 from test_docs_links import PAGES
 from test_docs_pages import DOCS, ROOT, environment
 
+from mdm_core import Build
 from mdm_core.cli.main import cli
 
 FULL = "MDM_FULL" in os.environ
@@ -91,9 +94,17 @@ use = "trace-jsonl.packets"
 [redaction]
 use = "redaction.keys"
 """
+MODEL = '[model]\nuse = "reference.logistic"\nweights = { x = 1.0 }\n'
+# Components of examples that nobody has: one that a model can stand in for, and one with options of its own.
+NOT_THERE = "moderation.toxicity|native.model"
+LACKING = "calibration.isotonic|payments.rest"
 # What a command needs, and the run that has it.
 RUNS = {"mdm ope --value": "worth", "mdm ope": "explored", "--positive late": "worded"}
 EXPLORING = 'use = "reference.explore"\nepsilon = 0.3\n\n[model.model]\nuse = "reference.logistic"'
+
+
+def place(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def lines(page: Path) -> list[str]:
@@ -218,7 +229,9 @@ def going_on(folder: Path) -> Iterator[str]:
 
 
 class TestShell:
-    @pytest.mark.parametrize("page", [page for page in TYPED if page.stem not in ("EXECUTION", "GUARANTEES")], ids=str)
+    @pytest.mark.parametrize(
+        "page", [page for page in TYPED if page.stem not in ("EXECUTION", "GUARANTEES")], ids=place
+    )
     def test_every_command_ends_well(self, page: Path, folder: Path) -> None:
         """Whoever types what stands on the page is refused nothing."""
         for line in typed(page):
@@ -261,8 +274,37 @@ class TestShell:
         assert len(shown) > 2
 
 
+class TestParts:
+    """Blocks that are a part of something: of a pipeline file, or of a program."""
+
+    @pytest.mark.parametrize("page", ["CONFIGURATION", "EXECUTION", "FAULTS"])
+    def test_a_part_of_a_pipeline_makes_it_another_that_is_fine(self, page: str, folder: Path) -> None:
+        """What is shown of a table is taken, in a pipeline whose model stands in for that of the example."""
+        parts = [block.text for block in blocks(DOCS / f"{page}.md") if block.language == "toml"]
+        parts = [re.sub(NOT_THERE, "reference.logistic", part) for part in parts if not re.search(LACKING, part)]
+        for part in parts:
+            whole = PIPELINE.replace(MODEL, part) if "[model]" in part else PIPELINE + part
+            (folder / "part.toml").write_text(whole, encoding="utf-8")
+            assert "part.toml: fine" in mdm(folder, "check", "part.toml")
+        assert parts
+
+    def test_the_program_of_the_page_about_acting_decides_as_the_run_did(self, folder: Path) -> None:
+        """What it makes of events and journal is what the trace says."""
+        [block] = [block for block in blocks(DOCS / "EXECUTION.md") if block.language == "python"]
+        names: dict[str, Any] = {}
+        exec(block.text, names)
+        told = [json.loads(line) for line in mdm(folder, "trace", "show", "judged", "--json").splitlines()]
+        source = JsonlSource(path="events.jsonl")
+        source.open(Build(base_dir=folder))
+        records = list(source.records())
+        source.close()
+        decisions = names["decide_again"](folder / "runs" / "judged", folder / "pipeline.toml", "judged", records)
+        assert [packet["final_action"]["action"] for packet in told] == [d.final.action.value for d in decisions]
+        assert len(told) == 4800
+
+
 class TestInstalling:
-    @pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("examples/*/README.md")], ids=str)
+    @pytest.mark.parametrize("page", PAGES, ids=place)
     def test_paths_are_given_together_with_what_they_need(self, page: Path) -> None:
         """No page leaves one of our distributions to the index, and each path and each extra is there."""
         text = page.read_text(encoding="utf-8")
