@@ -22,7 +22,10 @@ from blocks import follow, steady
 ROOT = Path(__file__).parents[2]
 WHEELS = Path(os.environ.get("MDM_WHEELS", ROOT / "dist"))
 NEEDED = ("decision_schema", "mdm_core", "mdm_redaction", "mdm_reference", "mdm_trace_jsonl")
-EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/pyproject.toml"))
+# What several examples share is a distribution, too, but has no pipeline.
+EXAMPLES = sorted(
+    p.parent.name for p in ROOT.glob("examples/*/pyproject.toml") if (p.parent / "pipeline.toml").exists()
+)
 NAMES = sorted(path.name.split("-")[0] for path in WHEELS.glob("*.whl"))
 
 
@@ -108,7 +111,7 @@ class TestExamples:
         fetches = "fetch" in project.get("optional-dependencies", {})
         made = Environment(tmp_path_factory.mktemp(example) / "venv")
         (domain,) = WHEELS.glob(f"{own}-*.whl")
-        wheels = [str(p) for p in WHEELS.glob("*.whl") if p.name.split("-")[0] in (*NEEDED, "mdm_guards")]
+        wheels = [str(p) for p in WHEELS.glob("*.whl") if p.name.split("-")[0] in (*NEEDED, "mdm_guards", "mdm_pinned")]
         made.install(*wheels, f"{domain}[fetch]" if fetches else str(domain))
         if fetches:
             fetch = [str(made.python), "-I", "-m", f"{own}.fetch", "--to", str(folder / "data")]

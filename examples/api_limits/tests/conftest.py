@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from mdm_core import Build
+from mdm_pinned.fetching import fetch
 
-from mdm_api_limits import OrderLines, RelayRequests
-from mdm_api_limits.fetch import fetch
+from mdm_api_limits.orders import OrderLines
 from mdm_api_limits.packages import MAIL, RETAIL
+from mdm_api_limits.relays import RelayRequests
 
 EXAMPLE = Path(__file__).parent.parent
 

@@ -10,7 +10,7 @@ import pytest
 from mdm_core import Build
 from mdm_core.testing import mdm_check
 
-from mdm_api_limits import RelayRequests
+from mdm_api_limits.relays import RelayRequests
 
 EXAMPLE = Path(__file__).parent.parent
 STANDS_HERE = {"no-io-at-import": "the class stands in this module, which imports all that tests need"}

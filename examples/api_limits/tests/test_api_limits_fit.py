@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mdm_core import DataSource, Pipeline, Record
 
-from mdm_api_limits import RelayRequests
 from mdm_api_limits.fit import RELAYS_END, before, choose_burst, fit_reputation, main, throttled
+from mdm_api_limits.relays import RelayRequests
 
 BUCKET = """
 [pipeline]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mdm_core import Build, ConfigError
 
-from mdm_api_limits import OrderLines
+from mdm_api_limits.orders import OrderLines
 
 
 class TestRecords:

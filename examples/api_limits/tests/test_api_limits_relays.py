@@ -11,9 +11,8 @@ import attrs
 import pytest
 from mdm_core import Build, ConfigError
 
-from mdm_api_limits import RelayRequests
 from mdm_api_limits.ledger import network
-from mdm_api_limits.relays import DAY_MS
+from mdm_api_limits.relays import DAY_MS, RelayRequests
 
 
 class TestRecords:

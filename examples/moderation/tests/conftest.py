@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from mdm_core import Build
+from mdm_pinned.fetching import fetch
 
-from mdm_content import MailSource
 from mdm_content.convert import main as convert
-from mdm_content.fetch import fetch
 from mdm_content.packages import MAIL, OFFENCE
+from mdm_content.source import MailSource
 
 EXAMPLE = Path(__file__).parent.parent
 

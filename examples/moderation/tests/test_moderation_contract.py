@@ -10,7 +10,7 @@ import pytest
 from mdm_core import Build
 from mdm_core.testing import mdm_check
 
-from mdm_content import MailSource
+from mdm_content.source import MailSource
 
 EXAMPLE = Path(__file__).parent.parent
 

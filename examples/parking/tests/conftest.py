@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from mdm_core import Build
+from mdm_pinned.fetching import fetch
 
-from mdm_parking import LotReadings
-from mdm_parking.fetch import fetch
 from mdm_parking.packages import READINGS
+from mdm_parking.readings import LotReadings
 
 EXAMPLE = Path(__file__).parent.parent
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from mdm_core import Build, ConfigError
 
-from mdm_parking import LotReadings
-from mdm_parking.readings import add_labels
+from mdm_parking.readings import LotReadings, add_labels
 
 HALF = 1_800_000
 

@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
-import attrs
-from mdm_core import ConfigError
-
-
-@attrs.frozen
-class Package:
-    """A file of the Python package index.
-
-    Attributes:
-        name: The package.
-        version: Its version.
-        file: The file's name.
-        sha256: The file's hash.
-    """
-
-    name: str
-    version: str
-    file: str
-    sha256: str
-
-    def check(self, path: Path) -> Path:
-        """Make sure that a file is this one.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The path.
-
-        Raises:
-            ConfigError: It is not there, or not this one.
-        """
-        fetch = f"run: python -m mdm_robotics.fetch --to {path.parent}"
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read ({error.strerror}); {fetch}") from None
-        if found != self.sha256:
-            raise ConfigError(f"{path} is not version {self.version} of {self.name}; delete it and {fetch}")
-        return path
-
+from mdm_pinned import Package
 
 WATCH = Package(
+    "pip",
     "seglearn",
     "1.2.5",
     "seglearn-1.2.5-py3-none-any.whl",
     "ec6b952c85c9627050102854b372d85951563d3b990df677d7c55547e87413dd",
+    fetched_by="python -m mdm_robotics.fetch",
 )

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from mdm_core import Build
+from mdm_pinned.fetching import fetch
 
-from mdm_robotics import Sessions
-from mdm_robotics.fetch import fetch
 from mdm_robotics.packages import WATCH
+from mdm_robotics.sessions import Sessions
 
 EXAMPLE = Path(__file__).parent.parent
 

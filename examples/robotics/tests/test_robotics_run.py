@@ -14,8 +14,8 @@ import attrs
 import pytest
 from mdm_core import Action, Pipeline, ProposalModel
 
-from mdm_robotics import Motion, Sessions, Supervisor
-from mdm_robotics.sessions import SAMPLE_MS
+from mdm_robotics import Motion, Supervisor
+from mdm_robotics.sessions import SAMPLE_MS, Sessions
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PAGE = Path(__file__).parents[3] / "docs" / "domains" / "robotics.md"

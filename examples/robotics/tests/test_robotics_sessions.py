@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from mdm_core import Build, ConfigError
 
-from mdm_robotics import Sessions
 from mdm_robotics.packages import WATCH
 from mdm_robotics.recordings import read, unpickle
-from mdm_robotics.sessions import SAMPLE_MS
+from mdm_robotics.sessions import SAMPLE_MS, Sessions
 
 
 @pytest.fixture(scope="module")

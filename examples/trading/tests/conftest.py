@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from mdm_core import Build
+from mdm_pinned.fetching import fetch
 
-from mdm_trading import Bars
-from mdm_trading.fetch import fetch
+from mdm_trading.bars import Bars
 from mdm_trading.packages import BARS
 
 EXAMPLE = Path(__file__).parent.parent

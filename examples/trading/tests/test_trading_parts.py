@@ -14,8 +14,8 @@ import pytest
 from mdm_core import Action, Build, ConfigError, Context, Order, Proposal, ProposalModel
 from mdm_core.errors import OptionError
 
-from mdm_trading import Bars, Figures, Market, PaperAccount, Sides
-from mdm_trading.bars import add_labels
+from mdm_trading import Figures, Market, PaperAccount, Sides
+from mdm_trading.bars import Bars, add_labels
 from mdm_trading.figures import Trade, by_chance, largest_fall
 from mdm_trading.market import roll_spread
 
