@@ -43,7 +43,7 @@ def mdm_help(*command: str) -> str:
 
 
 def subcommands(*command: str) -> list[str]:
-    listed = mdm_help(*command).partition("Commands:\n")[2]
+    listed = mdm_help(*command).partition("Commands:\n")[2].partition("\n\n")[0]
     return re.findall(r"^  (\S+)", listed, re.MULTILINE)
 
 
