@@ -11,7 +11,7 @@ from mdm_redaction.vocabulary import any_of
 from mdm_redaction.words import letters_of
 
 _NO_LETTERS = bytes(code for code in range(1, 128) if not chr(code).isalpha())
-_LEAST = 16_384
+_LEAST = 12_288
 _SHARE = 4
 
 
@@ -47,7 +47,7 @@ class Doubts:
             size: Characters of all keys, those that name nothing included.
 
         Returns:
-            Those behind the first 16,384 characters, or behind the first quarter if that is more.
+            Those behind the first 12,288 characters, or behind the first quarter if that is more.
         """
         left, late = max(_LEAST, size // _SHARE), set()
         for key in doubtful:

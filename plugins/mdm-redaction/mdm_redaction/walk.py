@@ -14,6 +14,7 @@ MAX_DEPTH = 100
 """Containers inside containers that are followed; what lies deeper is hidden."""
 
 _LEAVES = frozenset({str, int, float, bool, type(None), bytes})
+_CONTAINERS = frozenset({dict, list, tuple})
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, range)
 
 
@@ -119,6 +120,8 @@ class Walk:
             return self._seen[id(value)][1]
         if depth >= MAX_DEPTH:
             return MASK
+        if value.__class__ in _CONTAINERS and not value:
+            return value
         self._seen[id(value)] = (value, MASK)
         result = self._items(value, depth) if shape is Shape.ITEMS else self.fields(value, depth)
         self._seen[id(value)] = (value, result)
