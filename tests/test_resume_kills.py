@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -126,10 +127,10 @@ class TestSigkill:
 
 class TestSigterm:
     def test_at_random_moments(self, make_machine: Make) -> None:
-        """The run ends soon, says so, and goes on as if nothing had been."""
+        """The run ends within 5 s, says so, and goes on as if nothing had been."""
         machine = make_machine(*IDEMPOTENT, *BIG)
         whole, seconds = whole_of(machine)
-        chance = Random(SEED)
+        chance, took = Random(SEED), []
         for number in range(-(-KILLS // 5)):
             machine.forget_world()
             run_id, resume = f"r{number:04}", False
@@ -140,7 +141,9 @@ class TestSigterm:
                     asked = time.monotonic()
                     child.send(signal.SIGTERM)
                     assert child.wait() in (0, 1, -signal.SIGTERM)
-                    assert time.monotonic() - asked < 30
+                    took.append(time.monotonic() - asked)
                 resume = True
             assert [] == differences(whole.packets, machine.packets(run_id))
             assert whole == machine.outcome(run_id)
+        # One of them may have had a disk or a processor that was busy with something else.
+        assert statistics.median(took) < 5

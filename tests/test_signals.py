@@ -164,7 +164,7 @@ class Hands(Broker):
                 time.sleep(0.01)
             except BaseException:
                 pass
-        return Receipt("retry", "rate_limited", 60_000) if self.does == "retry" else Receipt(self.does)
+        return Receipt("retry", "rate_limited", 95_000) if self.does == "retry" else Receipt(self.does)
 
     def poll(self):
         self._polls.write(b"poll\\n")
@@ -204,7 +204,7 @@ use = "toy.mask"
 """
 
 # However busy the machine is; what is broken off would go on for a minute and more.
-SOON_S = 30
+SOON_S = 80
 
 Mdm: TypeAlias = Callable[..., "CompletedProcess[str]"]
 
