@@ -166,7 +166,7 @@ def credential_detectors() -> list[Detector]:
             "secrets",
             "Discord bot tokens",
             by_pattern(r"[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,44}", at_word),
-            gate=r"\b[MNO][A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{8}",
+            gate=r"[^A-Za-z0-9][MNO][A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{8}",
             literals=(".",),
         ),
         Detector(

@@ -56,7 +56,8 @@ def card_detectors() -> list[Detector]:
                 r"|([ -])\d{4}\3\d{4}\3\d{3}|\d{9,15})",
                 _is_card,
             ),
-            gate=r"[^0-9A-Za-z.](?:[2-689](?:(?:\xc2\xa0|[ -])?[0-9]){13}|(?i:card|visa|pan|cc)[^0-9\x00]*[0-9])",
+            gate=r"(?:[^0-9A-Za-z.]|[^0-9A-Za-z]\.)"
+            r"(?:[2-689](?:(?:\xc2\xa0|[ -])?[0-9]){13}|(?i:card|visa|pan|cc)[^0-9\x00]*[0-9])",
             normal=digits_of,
         )
     ]
