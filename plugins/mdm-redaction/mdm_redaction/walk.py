@@ -14,7 +14,7 @@ MAX_DEPTH = 100
 """Containers inside containers that are followed; what lies deeper is hidden."""
 
 _LEAVES = frozenset({str, int, float, bool, type(None), bytes})
-_CONTAINERS = frozenset({dict, list, tuple})
+_CONTAINERS: frozenset[type[Any]] = frozenset({dict, list, tuple})
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, range)
 
 

@@ -26,8 +26,10 @@ GROUPS = detectors(["secrets", *KINDS], lambda key: key in ("password", "token",
 def texts(seed: int) -> list[str]:
     """Texts with much to find, as they are looked through."""
     r = Random(seed)
-    events = [sample.event for draw in (corpus.secrets, corpus.personal) for sample in draw(r, 6)]
-    joined = [SEPARATOR + SEPARATOR.join(map(str, event.values())) + SEPARATOR for event in events]
+    samples = [sample for draw in (corpus.secrets, corpus.personal) for sample in draw(r, 6)]
+    rows = [SEPARATOR.join(map(str, sample.event.values())) for sample in samples]
+    rows += [f"{r.choice('._-+:/=#(@ é')}{hidden}" for sample in samples for hidden in sample.hidden]
+    joined = [f"{SEPARATOR}{row}{SEPARATOR}" for row in rows]
     return [*joined, *map(decoded, joined)]
 
 
