@@ -15,7 +15,6 @@ from mdm_core.rundir import open_private
 
 _LEVEL = 1
 _GZIP = 31
-# Larger ones leave holes in the heap, which grow by a megabyte for each segment or two.
 _CHUNK = 64 * 1024
 _MOST_WAITING = 4
 
@@ -99,12 +98,14 @@ def pack(segment: int, plain: Path) -> Pack:
     squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     digest, size = hashlib.sha256(), 0
     source = os.open(plain, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    # One buffer for all: chunks that come and go leave holes in the thread's heap, a megabyte in a million packets.
+    chunk = memoryview(bytearray(_CHUNK))
     with open(source, "rb", buffering=0) as file, open(_new(temporary), "wb") as packed:
         more = True
         while more:
-            part = file.read(_CHUNK)
-            more = bool(part)
-            out = squeeze.compress(part) if more else squeeze.flush()
+            filled = file.readinto(chunk)
+            more = filled > 0
+            out = squeeze.compress(chunk[:filled]) if more else squeeze.flush()
             packed.write(out)
             digest.update(out)
             size += len(out)
