@@ -124,7 +124,7 @@ class Engine:
         if any(key.__class__ is not str for key in unknown) or sum(map(len, (*unknown, *keys, *texts))) > _LONG:
             return False
         for key in unknown:
-            if key in _VALUE_KEYS:
+            if key.lower() in _VALUE_KEYS:
                 if _named(data, self.hides):
                     return False
             elif self.hides(key):
@@ -168,7 +168,7 @@ class Engine:
         doubtful = [key for key in keys if key not in harmless]
         late = self._doubts.too_many(doubtful, sum(map(len, keys)))
         harmless.update(key for key in doubtful if key not in late and self._says_nothing(key))
-        return harmless - _VALUE_KEYS, late
+        return {key for key in harmless if key.lower() not in _VALUE_KEYS}, late
 
     def _says_nothing(self, key: str) -> bool:
         return self.named(key) is None and not self.hides(key)

@@ -126,11 +126,15 @@ class TestData:
         other = GITHUB.replace("1", "2")
         assert {M: 1, f"{M}#2": 2} == SecretsRedactor().redact({GITHUB: 1, other: 2})
 
-    def test_a_name_beside_its_value(self) -> None:
-        """Headers as lists of names and values are read as keys and values."""
-        data = {"headers": [{"name": "X-Api-Key", "value": "abc"}, {"name": "Accept", "value": "text/html"}]}
-        expected = {"headers": [{"name": "X-Api-Key", "value": M}, {"name": "Accept", "value": "text/html"}]}
-        assert expected == SecretsRedactor().redact(data)
+    @pytest.mark.parametrize(("name", "value"), [("name", "value"), ("Name", "Value"), ("KEY", "VAL")])
+    def test_a_name_beside_its_value(self, name: str, value: str) -> None:
+        """Headers as lists of names and values are read as keys and values, also if they were seen harmless before."""
+        redact = SecretsRedactor().redact
+        plain = {"headers": [{name: "Accept", value: "text/html"}]}
+        assert plain is redact(plain)
+        data = {"headers": [{name: "X-Api-Key", value: "abc"}, {name: "Accept", value: "text/html"}]}
+        expected = {"headers": [{name: "X-Api-Key", value: M}, {name: "Accept", value: "text/html"}]}
+        assert expected == redact(data)
 
     def test_random_text_under_a_plain_key(self) -> None:
         """Under `key` a random text is a secret, an identifier is not."""
