@@ -119,10 +119,14 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Long forms: 1,000 kills, power and disk failing at every call, 10,000 events of a grammar, 5 million events."""
+    """Long forms: 1,000 kills, power and disk failing at every call, 10,000 events of a grammar, 5 million events.
+
+    And what takes the domains and the pages of the documentation half a minute each.
+    """
     session.install(*editable(*DISTRIBUTIONS), *group("test"), *group("bench"))
     tests = [f"tests/test_{name}.py" for name in ("resume_kills", "power_loss", "failing_disk", "hostile_input")]
-    tests.append("examples/flights/tests/test_flights_killed.py")
-    often = {"MDM_KILLS": "1000", "MDM_EVERY": "1", "MDM_EVENT_EXAMPLES": "10000"}
+    tests += ["examples/flights/tests/test_flights_killed.py", "tests/docs/test_docs_sh.py"]
+    tests += [f"examples/{domain}" for domain in ("api_limits", "moderation", "robotics")]
+    often = {"MDM_KILLS": "1000", "MDM_EVERY": "1", "MDM_EVENT_EXAMPLES": "10000", "MDM_FULL": "1"}
     session.run("pytest", *tests, *session.posargs, env=often)
     session.run("python", "-m", "benchmarks", "endurance")

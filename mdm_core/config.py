@@ -52,7 +52,9 @@ class PipelineOptions:
     seed: int = option(0, help="seed of context.random")
     timeout_ms: int | None = option(None, ge=1, help="longest time for a whole decision, in milliseconds")
     switch_off_after: int = option(
-        3, ge=1, help="time-outs in a row after which a component of the decision is switched off"
+        3,
+        ge=1,
+        help="time-outs, or deaths of its process, in a row after which a component of the decision is switched off",
     )
     switch_off_for: int = option(100, ge=1, help="number of decisions for which it is, all of which fail closed")
     max_features: int = option(10_000, ge=1, help="features, reasons or parameters of one decision at most")

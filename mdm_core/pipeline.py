@@ -58,7 +58,7 @@ class Pipeline:
         clock: ``event`` (the highest timestamp seen) or ``wall``.
         seed: Seed of ``context.random``.
         timeout_ms: Longest time for a whole decision; a component's own ``timeout_ms`` is its longest time for a call.
-        switch_off_after: Time-outs in a row after which a component is switched off.
+        switch_off_after: Time-outs, or deaths of its process, in a row after which a component is switched off.
         switch_off_for: Number of decisions for which it is.
         max_features: Features, reasons or parameters of one decision at most.
         max_text: Characters of one feature, reason or parameter at most.
