@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mdm_redaction.detector import Detector, Finder, Span, lower_case
 from mdm_redaction.randomness import is_placeholder, is_wordlike, looks_random
-from mdm_redaction.vocabulary import ANCHORS, ASKING, BOARD_PARTS, COUNTING, NAME_GATE, any_of
+from mdm_redaction.vocabulary import ANCHORS, ASKING, BOARD_PARTS, COUNTING, NAME_GATE, any_of, of_bytes
 from mdm_redaction.words import readings
 
 Hides = Callable[[str], bool]
@@ -66,7 +66,7 @@ def assignment_detectors(hides: Hides, extra: Iterable[str] = ()) -> list[Detect
     # A name is looked for by its first word; the rest, and whether it is one, the classifier tells.
     own = [words[0] for name in extra for words in [next(readings(name))] if words]
     anchors = (*ANCHORS, *own)
-    names = "|".join([NAME_GATE, *(rf"(?i:{re.escape(word)})[\w.\x80-\xff-]*" for word in own)])
+    names = "|".join([NAME_GATE, *(rf"(?i:{of_bytes(word)})[\w.\x80-\xff-]*" for word in own)])
     return [
         Detector(
             "secrets",

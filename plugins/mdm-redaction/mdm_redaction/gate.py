@@ -45,7 +45,8 @@ def gate_for(groups: Sequence[Sequence[Detector]]) -> Gate | None:
         automata.append((automaton.Match, group))
 
     def awake(text: str) -> list[Detector]:
-        encoded = text.encode("utf-8", "surrogatepass")
+        # RE2 does not count a vertical tab among the spaces, and Python does.
+        encoded = text.encode("utf-8", "surrogatepass").replace(b"\v", b" ")
         found: list[Detector] = []
         for match, group in automata:
             numbers = match(encoded)

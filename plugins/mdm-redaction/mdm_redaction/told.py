@@ -50,8 +50,8 @@ def told_detectors() -> list[Detector]:
                 _is_told,
                 group=2,
             ),
-            gate=r"[^A-Za-z0-9](?i:passw|passphrase|passcode|kennwort|pwd|pin|otp|contrase|senha|passe|wachtwoord)[A-Za-z]*"
-            r"(?::?\s+\S*[0-9!@#$%^&*+=?~]|\s+(?:is|was|are|ist|lautet|es|est|é|has|to):?\s)",
+            gate=r"[^A-Za-z0-9](?i:passw|passphrase|passcode|kennwort|pwd|pin|otp|contrase|senha|passe|wachtwoord)"
+            r"[A-Za-z\x80-\xff]*(?::?\s+\S*[0-9!@#$%^&*+=?~]|\s+(?i:is|was|are|ist|lautet|es|est|é|has|to):?\s)",
             literals=(
                 *("passw", "passphrase", "passcode", "kennwort", "pwd", "pin", "otp", "contrase", "senha", "passe"),
                 "wachtwoord",
@@ -89,8 +89,8 @@ def told_detectors() -> list[Detector]:
                 _is_drawn,
                 group=1,
             ),
-            gate=r"[^A-Za-z0-9](?i:token|secret|credential|api[ _-]?key|access[ _-]?key|password|passphrase"
-            r"|private[ _-]?key)s?"
+            gate=r"[^A-Za-z0-9](?i:(?:token|secret|credential|api[ _-]?key|access[ _-]?key|password|passphrase"
+            r"|private[ _-]?key)s?)"
             r"[\s:=>\"'`(][^\x00]*[A-Za-z0-9+/_~.=-]{16}",
             literals=("token", "secret", "credential", "key", "password", "passphrase"),
         ),

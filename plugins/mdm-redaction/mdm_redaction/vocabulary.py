@@ -105,6 +105,15 @@ def any_of(words: Iterable[str]) -> str:
     return _spelled(tree)
 
 
+def of_bytes(word: str) -> str:
+    """Write a word as an expression on bytes of UTF-8, which have a case in ASCII alone.
+
+    Args:
+        word: The word in lower case.
+    """
+    return "".join(re.escape(c) if c.isascii() else f"(?:{c}|{c.upper()})" for c in word)
+
+
 def _spelled(node: _Tree) -> str:
     branches = [re.escape(character) + _spelled(rest) for character, rest in node.items() if character]
     if len(branches) == len(node) == 1:
@@ -159,7 +168,7 @@ _LONG_NAMES = "|".join(
         rf"(?:{'|'.join(_CODE_OWNERS.split())}){_APART}codes?",
         rf"pass(?:w|{_APART}phrase|{_APART}code|{_APART}key)|sess(?:ion)?{_APART}id|conn(?:ection)?{_APART}str",
         r"secret|token|authori[sz]ation|authentication|csrf|xsrf|cookie|credential|bearer|mnemonic|pswd|pwd|signature",
-        rf"senha|contrase|kennwort|wachtwoord|{_APART}phrase|answer|wallet{_APART}seed|id{_APART}rsa|пароль|密码",
+        rf"senha|contrase|kennwort|wachtwoord|{_APART}phrase|answer|wallet{_APART}seed|id{_APART}rsa|{of_bytes('пароль')}|密码",
         rf"mot{_APART}de{_APART}passe",
     ]
 )

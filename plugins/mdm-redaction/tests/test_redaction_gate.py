@@ -20,7 +20,16 @@ from mdm_redaction.personal import KINDS
 from mdm_redaction.triage import Triage
 
 M = "[REDACTED]"
-GROUPS = detectors(["secrets", *KINDS], lambda key: key in ("password", "token", "secret", "api_key"))
+GROUPS = detectors(["secrets", *KINDS], lambda key: key in ("password", "token", "secret", "api_key", "пароль"))
+SAID = [
+    "La contraseña es Winter2024!",
+    "my password is: Winter2024!",
+    "otp:\v\vab12CD!?",
+    "login\vbob\vpassword\vhunter22x",
+    "access keys (of the robot)\t: zK8vQ2mN7xR4tY1wB6cD",
+    "пароль=Winter2024!",
+    "Пароль：Winter2024!",
+]
 
 
 def texts(seed: int) -> list[str]:
@@ -29,6 +38,7 @@ def texts(seed: int) -> list[str]:
     samples = [sample for draw in (corpus.secrets, corpus.personal) for sample in draw(r, 6)]
     rows = [SEPARATOR.join(map(str, sample.event.values())) for sample in samples]
     rows += [f"{r.choice('._-+:/=#(@ é')}{hidden}" for sample in samples for hidden in sample.hidden]
+    rows += [*SAID, *(row.upper() for row in (*SAID, *rows))]
     joined = [f"{SEPARATOR}{row}{SEPARATOR}" for row in rows]
     return [*joined, *map(decoded, joined)]
 
