@@ -10,6 +10,7 @@ import pytest
 
 from mdm_redaction import StandardRedactor, corpus
 from mdm_redaction.by_value import detectors
+from mdm_redaction.classifier import Classifier
 from mdm_redaction.corpus.hostile import SIZE
 from mdm_redaction.corpus.worst import Recipe, hunt
 from mdm_redaction.decoding import decoded
@@ -20,7 +21,7 @@ from mdm_redaction.personal import KINDS
 from mdm_redaction.triage import Triage
 
 M = "[REDACTED]"
-GROUPS = detectors(["secrets", *KINDS], lambda key: key in ("password", "token", "secret", "api_key", "пароль"))
+GROUPS = detectors(["secrets", *KINDS], Classifier([], []))
 SAID = [
     "La contraseña es Winter2024!",
     "my password is: Winter2024!",
