@@ -56,8 +56,8 @@ class _SignalAlarm:
                 self._deadline = outer
         finally:
             # Out here because the timer may ring in the line above, and then not again for a while.
-            _set_timer(outer)
             self._deadline = outer
+            _set_timer(outer)
 
     def _ring(self, _number: int, frame: FrameType | None) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:

@@ -84,7 +84,7 @@ class Lateness(msgspec.Struct):
 
 @attrs.define
 class _Patient:
-    """A component that is under a time limit."""
+    """A component that is under a time limit, or whose process may die."""
 
     component: Component
     name: str
