@@ -16,7 +16,7 @@ from mdm_core import __version__ as core_version
 from mdm_core.building import PRIVATE, Builder, Built
 from mdm_core.canary import CANARY, MAIN
 from mdm_core.config import Config, PipelineOptions, load_config, override_in
-from mdm_core.lifecycle import with_children
+from mdm_core.lifecycle import is_isolated, with_children
 from mdm_core.pipeline import PipelineParts
 from mdm_core.plugins import Registry
 from mdm_core.schema import SCHEMA_VERSION
@@ -100,11 +100,13 @@ class Rebuilt:
 
     @property
     def limited(self) -> bool:
-        """Whether a component of it has a time limit, or the decision as a whole."""
+        """Whether a component of it has a time limit or a process that may die, or the decision as a whole a limit."""
         built = [*self.parts.features, self.parts.model, *self.parts.modulators]
         built += [b for _, arm in self.parts.challengers() for b in arm.built()]
         parts = (part for b in built for part in with_children(b.component))
-        return self.options.timeout_ms is not None or any(part.timeout_ms is not None for part in parts)
+        return self.options.timeout_ms is not None or any(
+            part.timeout_ms is not None or is_isolated(part) for part in parts
+        )
 
     def what_makes_features(self) -> dict[str, Any]:
         """All that features depend on, besides events."""

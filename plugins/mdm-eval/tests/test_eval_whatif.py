@@ -30,6 +30,7 @@ EVENTS = 1_500
 T0 = 1_700_000_000_000
 
 PLUGIN = """\
+import os
 import time
 from pathlib import Path
 
@@ -85,6 +86,17 @@ class Habit(FeatureExtractor):
 
 
 @attrs.define
+class Mortal(FeatureExtractor):
+    dies: str = option(help="while this file exists, one event is the end of the process")
+    scale: float = option(1.0, help="factor")
+
+    def extract(self, event, context):
+        if event["id"] == "e700" and Path(self.dies).exists():
+            os._exit(3)
+        return {"amount": self.scale * event["amount"]}
+
+
+@attrs.define
 class Chance(ProposalModel):
     share: float = option(0.3, help="how often it acts")
 
@@ -119,6 +131,7 @@ def mdm_register_brokers(register):
 @hookimpl
 def mdm_register_feature_extractors(register):
     register("habit", Habit)
+    register("mortal", Mortal)
 
 
 @hookimpl
@@ -335,6 +348,18 @@ class TestAnswers:
         found = what_if(past, Wanted(None, ("model.patient=true",)), Question())
         assert (EVENTS, 0) == (found.trial.reproduced, found.trial.left_out)
         assert {0} == {found.denied[flag][1] for p in late for flag in p["mismatch"]["flags"]}
+
+    def test_a_process_that_died(self, bench: Bench) -> None:
+        """The run's own extractor fails where it died, though it lives now; one with other options does not."""
+        begin, end = PIPELINE.index("[features]"), PIPELINE.index("[model]")
+        dies = bench.folder / "dies"
+        mortal = f'[features]\nuse = "whatiftest.mortal"\nisolate = "process"\ndies = "{dies}"\n\n'
+        dies.touch()
+        past = bench.run(text=PIPELINE[:begin] + mortal + PIPELINE[end:].replace('"amount.z" = 0.5, ', ""))
+        dies.unlink()
+        found = what_if(past, Wanted(None, ("features.scale=1.1",)), Question())
+        assert ("source", EVENTS) == (found.trial.events, found.trial.reproduced)
+        assert (1, 0) == found.denied["features_error"]
 
 
 class TestFlips:
