@@ -32,7 +32,7 @@ class StreamedInputs(RecordedInputs):
         run_dir: Directory of the run.
 
     Attributes:
-        timeouts: Calls of components that took too long, as far as the journal was read.
+        timeouts: Calls of components that took too long or whose process died, as far as the journal was read.
     """
 
     def __init__(self, run_dir: Path) -> None:
