@@ -85,7 +85,9 @@ class Replay:
         if pipeline.limits is not None:
             pipeline.limits.recorded = inputs.timeouts
         elif inputs.timeouts:
-            raise ReplayFailed("the journal tells of time-outs or deaths, and the pipeline has neither limits nor isolated components")
+            raise ReplayFailed(
+                "the journal tells of time-outs or deaths, and nothing in the pipeline is limited or isolated"
+            )
         self._pipeline = pipeline
         self._inputs = inputs
         self._run_id = run_id

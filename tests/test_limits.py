@@ -319,5 +319,5 @@ class TestReplay:
     def test_a_pipeline_without_limits(self) -> None:
         """A record of time-outs does not fit it."""
         made = Pipeline(features=Counts(), model=Acts())
-        with pytest.raises(ReplayFailed, match="time-outs or deaths, and the pipeline has neither limits nor isolated components"):
+        with pytest.raises(ReplayFailed, match="time-outs or deaths, and nothing in the pipeline is limited or"):
             Replay(made, RecordedInputs([TimedOut(1, 0, "model", "Acts", "model_timeout")]), "r")
