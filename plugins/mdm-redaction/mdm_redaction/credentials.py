@@ -141,7 +141,7 @@ def credential_detectors() -> list[Detector]:
             "secrets",
             "passwords and tokens in URLs and connection strings: scheme://user:password@host",
             _url_credentials,
-            gate=r"://[^\s/@\"'<>\x00]*:[^\s\"'<>\x00]+@|://[A-Za-z0-9_.~%+-]{16,}@",
+            gate=r"://[^\s/\"'<>\x00]*:[^\s\"'<>\x00]+@|://[A-Za-z0-9_.~%+-]{16,}@",
             literals=("://",),
         ),
         Detector(

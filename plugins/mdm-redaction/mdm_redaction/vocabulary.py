@@ -177,7 +177,7 @@ _IN_CAMELS = "|".join(f"{name.title()}|{name.upper()}" for name in _SHORT_NAMES)
 
 NAME_GATE = (
     rf"(?:(?i:{_LONG_NAMES}){_REST}"
-    rf"|(?:[^A-Za-z](?i:{'|'.join(_SHORT_NAMES)})|[a-z](?:{_IN_CAMELS}))s?"
+    rf"|(?:(?:[^A-Za-z]|\b)(?i:{'|'.join(_SHORT_NAMES)})|[a-z](?:{_IN_CAMELS}))s?"
     rf"(?i:{_APART}(?:{any_of(CARRIERS)}))*(?:[0-9_.\x80-\xff-]{_REST})?)"
 )
 """An expression of RE2 that matches every secret name as it is written in a text."""

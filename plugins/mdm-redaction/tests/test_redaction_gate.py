@@ -30,7 +30,30 @@ SAID = [
     "access keys (of the robot)\t: zK8vQ2mN7xR4tY1wB6cD",
     "пароль=Winter2024!",
     "Пароль：Winter2024!",
+    "+49 30.203.0.113.7",
+    "https://car@la:unter42xY@mq.internal.example:2461/main",
 ]
+
+NAMES = ["cvv", "pin", "otp", "pw", "auth", "api_key", "clientSecret", "db.password", "X-Auth-Token", "token"]
+# A name in each of the ways in which something may be said to be it.
+WAYS = [
+    *(
+        "{}=ab12CD!?xy",
+        "{}: ab12CD!?xy",
+        '"{}": "ab12CD!?xy"',
+        "{} => 'ab12CD!?xy'",
+        "&{}%3Dab12CD!?xy",
+        "({})=ab12CD!?xy",
+    ),
+    *("-{} ab12CD!?xy", "--{} ab12CD!?xy", "run -{} 'ab12CD!?xy'", "ENV {} ab12CD!?xy", "setenv {} ab12CD!?xy"),
+    *("<{0}>ab12CD!?xy</{0}>", "<a:{0} b='c'>ab12CD!?xy</a:{0}>", 'name="{}" value="ab12CD!?xy"'),
+    *(
+        '[{{"name": "{}", "value": "ab12CD!?xy"}}]',
+        '{{"val":"ab12CD!?xy","key":"{}"}}',
+        r"id=\"{}\" data=\"ab12CD!?xy\"",
+    ),
+]
+AROUND = "._-+:/=#(@ é,;'\"0a7\t\n"
 
 
 def texts(seed: int) -> list[str]:
@@ -38,7 +61,10 @@ def texts(seed: int) -> list[str]:
     r = Random(seed)
     samples = [sample for draw in (corpus.secrets, corpus.personal) for sample in draw(r, 6)]
     rows = [SEPARATOR.join(map(str, sample.event.values())) for sample in samples]
-    rows += [f"{r.choice('._-+:/=#(@ é')}{hidden}" for sample in samples for hidden in sample.hidden]
+    hidden = [text for sample in samples for text in sample.hidden]
+    rows += [f"{before}{text}{r.choice(AROUND)}" for text in hidden for before in r.sample(AROUND, 5)]
+    rows += [f"{r.choice(AROUND)}{way.format(name)}" for name in NAMES for way in WAYS]
+    rows += [way.format(name) for name in NAMES for way in WAYS]
     rows += [*SAID, *(row.upper() for row in (*SAID, *rows))]
     joined = [f"{SEPARATOR}{row}{SEPARATOR}" for row in rows]
     return [*joined, *map(decoded, joined)]

@@ -86,7 +86,8 @@ def phone_detectors() -> list[Detector]:
                 _is_international,
                 group=1,
             ),
-            gate=r"\+[1-9](?:(?:(?:[ ()/-]|\xc2\xa0)*[0-9]){6}|[0-9]*\.[0-9]+\.)"
+            # Without points, or with two and more.
+            gate=r"\+[1-9](?:(?:(?:[ ()/-]|\xc2\xa0)*[0-9]){6}|(?:(?:[ ()/-]|\xc2\xa0|[0-9])*\.){2})"
             r"|[^0-9A-Za-z.+]00[1-9](?:(?:[ .()/-]|\xc2\xa0)*[0-9]){7}",
             literals=("+", "00"),
             normal=digits_of,
