@@ -30,7 +30,7 @@ Clock = Callable[[], float]
 def main() -> None:
     """Measure what was asked for and print it."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    everything = ["speed", "guards", "durability", "startup", "memory", "endurance"]
+    everything = ["speed", "guards", "durability", "redaction", "startup", "memory", "endurance"]
     by_name = f"{', '.join(everything)}; by default all but endurance, which takes minutes"
     parser.add_argument("what", nargs="*", metavar="WHAT", help=by_name)
     parser.add_argument("--events", type=int, default=50_000)
@@ -47,6 +47,8 @@ def main() -> None:
         if "durability" in what:
             durability(Path(folder), arguments.events, arguments.rounds)
             checkpoints(Path(folder), arguments.events, arguments.rounds)
+        if "redaction" in what:
+            redaction(Path(folder), arguments.events, arguments.rounds)
         if "startup" in what:
             startup(arguments.rounds)
         if "memory" in what:
@@ -166,6 +168,30 @@ def _compared(
     ratio = statistics.median(first / second for first, second in times)
     first, second = (statistics.median(column) / events * 1e6 for column in zip(*times, strict=True))
     return ratio, first, second
+
+
+def redaction(folder: Path, events: int, rounds: int) -> dict[str, float]:
+    """Run the same pipeline without a redactor and with each, in turn, by the process's own clock.
+
+    Returns:
+        By redactor, the median over the rounds of its share in the time.
+    """
+    source, pipeline = folder / "events.jsonl", folder / "redaction.toml"
+    job.write_events(source, events)
+    job.write_pipeline(pipeline, source)
+    kinds = ["none", "redaction.keys", "redaction.secrets", "redaction.standard"]
+
+    def timed(kind: str) -> float:
+        run = Run.from_config(pipeline, [f"redaction.use='{kind}'"], runs_dir=folder / "runs")
+        return _seconds(run.run, time.process_time)
+
+    gc.collect()
+    gc.freeze()
+    times = [{kind: timed(kind) for kind in kinds} for _ in range(rounds)]
+    shares = {kind: statistics.median(1 - each["none"] / each[kind] for each in times) for kind in kinds[1:]}
+    told = ", ".join(f"{share:.0%} by {kind}" for kind, share in shares.items())
+    click.echo(f"redaction: of the time of an event, {told} (median of {rounds} rounds of {events:,} events)")
+    return shares
 
 
 def startup(rounds: int) -> float:
