@@ -62,6 +62,8 @@ class _SignalAlarm:
     def _ring(self, _number: int, frame: FrameType | None) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
             return
+        while frame is not None and frame.f_code is _SignalAlarm._ring.__code__:
+            frame = frame.f_back  # it rang while it rang
         if frame is not None and frame.f_code.co_filename in _UNHEARD:
             return  # it rings again in a moment
         raise TimeIsUp

@@ -124,8 +124,10 @@ class Installation:
 
     def unseen(self) -> Iterator[str]:
         """Say why mdm sees no plugin where its author meant one to be."""
+        # What another one requires is a library that plugins share, and need not register anything.
+        libraries = {canonicalize_name(r.name) for found in self.by_name.values() for r in found.requires}
         for found in self.by_name.values():
-            yield from (f"{found.label}: {reason}" for reason in _reasons(found))
+            yield from (f"{found.label}: {reason}" for reason in _reasons(found, found.name in libraries))
 
     def unmet(self, distribution: Distribution, extra: str = "") -> list[str]:
         """List what a distribution requires and what is not installed, or not in such a version.
@@ -196,7 +198,7 @@ def _is_of(requirement: Requirement, extra: str) -> bool:
     return _applies(requirement, extra) and not _applies(requirement)
 
 
-def _reasons(found: Distribution) -> Iterator[str]:
+def _reasons(found: Distribution, is_library: bool) -> Iterator[str]:
     if found.entries is None:
         yield "its entry points cannot be read; reinstall it"
         return
@@ -209,7 +211,8 @@ def _reasons(found: Distribution) -> Iterator[str]:
     for group, name, _ in found.entries:
         if group == "mdm" and not _NAME.fullmatch(name):
             yield f"no pipeline can name the plugin {name!r}; use letters, digits, '-' and '_' for its entry point"
-    if found.name.startswith("mdm-") and found.needs_core and not found.groups & {*GROUPS, *misspelt}:
+    named_so = found.name.startswith("mdm-") and found.needs_core and not is_library
+    if named_so and not found.groups & {*GROUPS, *misspelt}:
         yield (
             "registers nothing; name its light module in [project.entry-points.mdm] and install it again, for entry "
             "points are read from what is installed and not from pyproject.toml"

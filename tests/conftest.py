@@ -268,8 +268,13 @@ def core_path(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [_without_plugins(Path(entry), tmp_path_factory) for entry in sys.path if entry]
 
 
+_NEEDS_CORE = "\nRequires-Dist: mdm-core"
+
+
 def _without_plugins(directory: Path, factory: pytest.TempPathFactory) -> str:
     plugins = {path.parent for path in directory.glob("*.dist-info/entry_points.txt") if "[mdm" in path.read_text()}
+    # And of what such plugins share.
+    plugins |= {path.parent for path in directory.glob("*.dist-info/METADATA") if _NEEDS_CORE in path.read_text()}
     if not plugins:
         return str(directory)
     mirror = factory.mktemp("without-plugins")

@@ -339,6 +339,14 @@ class TestUnseen:
         assert [] == found("wrong")
         assert "" == mdm("plugins").stderr
 
+    def test_a_library_that_plugins_share(self, plugin_dir: Path) -> None:
+        """What another distribution requires need not register anything itself."""
+        metadata(plugin_dir, "mdm-shared", "1.0.0", "Requires-Dist: mdm-core>=1,<2")
+        [(_, text)] = found("wrong")
+        assert text.startswith("mdm-shared 1.0.0: registers nothing")
+        metadata(plugin_dir, "app", "1.0.0", "Requires-Dist: mdm_shared>=1")
+        assert [] == found("wrong")
+
 
 class TestRuns:
     """Where runs are kept."""

@@ -221,7 +221,8 @@ def going_on(folder: Path) -> Iterator[str]:
         assert run.stdin is not None
         run.stdin.write(next(events("truth")))
         run.stdin.flush()
-        while not (folder / "runs" / "live" / "journal.jsonl").exists() and run.poll() is None:
+        packets = folder / "runs" / "live" / "traces.jsonl"
+        while not (packets.exists() and packets.stat().st_size) and run.poll() is None:
             time.sleep(0.01)
         yield "live"
         _, said = run.communicate(timeout=60)
