@@ -11,7 +11,7 @@ MdmError
 ├── ContractError              a component broke its contract (wrong type, value out of range)
 ├── StageError                 a component failed and says by which code it wants to be known
 │   ├── TimedOut               a component took too long
-│   └── SwitchedOff            a component took too long too often and is not asked for a while
+│   └── SwitchedOff            a component took too long or died too often, and is not asked for a while
 └── ExpressionError            an expression in a configuration that is not accepted
 """
 
@@ -115,7 +115,7 @@ class TimedOut(StageError):
 
 
 class SwitchedOff(StageError):
-    """A component took too long so often that it is not asked for a while.
+    """A component took too long, or died in its process, so often that it is not asked for a while.
 
     Args:
         reason_code: Such as ``model_switched_off``.
