@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import signal
 import threading
 import time
@@ -20,8 +21,8 @@ T = TypeVar("T")
 _AGAIN_S = 0.05
 # Of a longer time the operating system's timer knows nothing; it is three years.
 _LONGEST_S = 1e8
-# Files whose functions are called when an object goes: what is raised there breaks nothing off, it is only printed.
-_UNHEARD = frozenset(
+# Files whose functions are called when an object goes.
+_CALLBACKS = frozenset(
     {weakref.WeakSet.__init__.__code__.co_filename, weakref.WeakValueDictionary.__init__.__code__.co_filename}
 )
 
@@ -62,11 +63,18 @@ class _SignalAlarm:
     def _ring(self, _number: int, frame: FrameType | None) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
             return
-        while frame is not None and frame.f_code is _SignalAlarm._ring.__code__:
-            frame = frame.f_back  # it rang while it rang
-        if frame is not None and frame.f_code.co_filename in _UNHEARD:
-            return  # it rings again in a moment
-        raise TimeIsUp
+        if not _is_unheard(frame):  # else it rings again in a moment
+            raise TimeIsUp
+
+
+def _is_unheard(frame: FrameType | None) -> bool:
+    """Whether what is raised there breaks nothing off, but is only printed: in what is called when an object goes."""
+    while frame is not None and frame.f_code is _SignalAlarm._ring.__code__:
+        frame = frame.f_back  # it rang while it rang
+    if frame is None:
+        return False
+    code = frame.f_code
+    return code.co_filename in _CALLBACKS or any(getattr(call, "__code__", None) is code for call in gc.callbacks)
 
 
 def _set_timer(deadline: float | None) -> None:
